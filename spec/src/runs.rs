@@ -1,0 +1,113 @@
+//! Runs and their timelines.
+
+use crate::Chapter;
+use crate::operation::{Bridge, Field, FieldType, Model, Operation, Param, ParamType, Returns};
+
+const STATUSES: &[&str] = &["running", "replaying", "completed", "failed", "cancelled"];
+
+pub(crate) const RUN_EVENT: Model = Model {
+    name: "RunEvent",
+    doc: "Something that happened in a run. Its identity is `id`: many events can share one `timestamp`.",
+    fields: &[
+        Field::required("id", FieldType::Id, "Identifier of the event; ascending within a run."),
+        Field::expected("run_id", FieldType::Id, "Run that the event belongs to."),
+        Field::expected("event_type", FieldType::Str, "What happened, for example `phase_start`."),
+        Field::optional("phase", FieldType::Str, "Phase of the run, for example `REASON`."),
+        Field::optional("details", FieldType::Object, "Whatever belongs to this kind of event."),
+        Field::expected(
+            "timestamp",
+            FieldType::Timestamp,
+            "When it happened; one-second resolution on real servers.",
+        ),
+    ],
+};
+
+pub(crate) const RUN: Model = Model {
+    name: "Run",
+    doc: "One execution of an agent on a project.",
+    fields: &[
+        Field::required("id", FieldType::Id, "Identifier of the run."),
+        Field::expected("project_id", FieldType::Id, "Project that the run belongs to."),
+        Field::expected("status", FieldType::Str, "State of the run.").known(STATUSES),
+        Field::expected(
+            "trigger",
+            FieldType::Str,
+            "What started the run, for example `manual`, `api` or `replay`.",
+        ),
+        Field::optional(
+            "config",
+            FieldType::Object,
+            "Free-form configuration that the run was started with.",
+        ),
+        Field::expected("started_at", FieldType::Timestamp, "When it started."),
+        Field::optional("ended_at", FieldType::Timestamp, "When it ended; none while it runs."),
+        Field::optional("created_at", FieldType::Timestamp, "When it was created."),
+        Field::optional("session_id", FieldType::Id, "Session that executes the run."),
+        Field::optional("result_summary", FieldType::Json, "What came out of it."),
+        Field::optional("parent_run_id", FieldType::Id, "Run that this one replays."),
+        Field::optional("events", FieldType::List(&RUN_EVENT), "Events so far; always empty in lists."),
+    ],
+};
+
+const RUN_ID: Param = Param::path("run_id", "Identifier of the run.");
+
+pub(crate) const CHAPTER: Chapter = Chapter {
+    title: "Runs",
+    models: &[&RUN_EVENT, &RUN],
+    operations: &[
+        Operation::get("list_runs", "/api/runs", Returns::List(&RUN, &["runs"]))
+            .v2("/api/v2/runs")
+            .doc("Lists runs, newest first. Servers answer 50 unless `limit` says otherwise.")
+            .params(&[
+                Param::query("project_id", ParamType::Id, "Only runs of this project."),
+                Param::query("status", ParamType::Str, "Only runs in this state.").known(STATUSES),
+                Param::query("limit", ParamType::Int, "How many at most: 1 to 1000; the server's default is 50.").keyword(),
+                Param::query("offset", ParamType::Int, "How many to skip: 0 or more.").keyword(),
+            ]),
+        Operation::get("get_run", "/api/runs/{run_id}", Returns::Model(&RUN))
+            .v2("/api/v2/runs/{run_id}")
+            .doc("Returns one run with its events.")
+            .params(&[RUN_ID]),
+        Operation::post("create_run", "/api/runs", Returns::Model(&RUN))
+            .v2("/api/v2/runs")
+            .doc("Starts a run and returns it. Real servers do not check that the project exists.")
+            .params(&[
+                Param::body("project_id", ParamType::Id, "Project to run."),
+                Param::body("trigger", ParamType::Str, "What starts the run.").default_str("manual"),
+                Param::body("config", ParamType::Object, "Free-form configuration of the run.").optional().keyword(),
+            ]),
+        Operation::post("cancel_run", "/api/runs/{run_id}/cancel", Returns::Model(&RUN))
+            .v2("/api/v2/runs/{run_id}/cancel")
+            .doc(
+                "Cancels a run and returns it. Real servers answer \"not found\" for a run that has already ended, too; \
+                 the error says so.",
+            )
+            .params(&[RUN_ID])
+            .bridges(&[Bridge::NotFoundOrWrongState]),
+        Operation::post("replay_run", "/api/runs/{run_id}/replay", Returns::Model(&RUN))
+            .v2("/api/v2/runs/{run_id}/replay")
+            .doc(
+                "Starts a new run with the configuration of an ended one and returns the new run, whose `parent_run_id` is \
+                 the old one. Real servers answer \"not found\" for a run that has not ended yet, too; the error says so.",
+            )
+            .params(&[RUN_ID])
+            .bridges(&[Bridge::NotFoundOrWrongState]),
+        Operation::get("get_run_timeline", "/api/runs/{run_id}/timeline", Returns::List(&RUN_EVENT, &["events"]))
+            .v2("/api/v2/runs/{run_id}/timeline")
+            .doc("Returns all events of a run, oldest first.")
+            .params(&[RUN_ID])
+            .bridges(&[Bridge::TimelineOfUnknownRun]),
+        Operation::post("create_run_event", "/api/runs/{run_id}/events", Returns::Model(&RUN_EVENT))
+            .v2("/api/v2/runs/{run_id}/events")
+            .doc(
+                "Adds an event to the timeline of a run and returns it. The local control plane has this route, for tests \
+                 and for agents of your own; deployed servers do not.",
+            )
+            .params(&[
+                RUN_ID,
+                Param::body("event_type", ParamType::Str, "What happened, for example `phase_start`."),
+                Param::body("phase", ParamType::Str, "Phase of the run, for example `REASON`.").optional(),
+                Param::body("details", ParamType::Object, "Whatever belongs to this kind of event.").optional(),
+            ]),
+    ],
+};

@@ -1,0 +1,13 @@
+//! Server status.
+
+use crate::Chapter;
+use crate::operation::{Operation, Returns};
+
+pub(crate) const CHAPTER: Chapter = Chapter {
+    title: "Status",
+    models: &[],
+    operations: &[Operation::get("get_status", "/api/status", Returns::Object).doc(
+        "Returns the status of the server: `status`, `version`, `uptime_seconds`, `active_sessions`, `running_agents`, \
+         `pending_tasks`, `phase`, `iteration` and whatever else this server reports.",
+    )],
+};
