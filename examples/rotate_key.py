@@ -1,0 +1,130 @@
+"""Rotates an API key in CI without ever losing or showing the new token.
+
+    python examples/rotate_key.py --key ci-pipeline --output token.txt
+    python examples/rotate_key.py --key ci-pipeline --github-output LOKI_API_TOKEN
+
+The token goes to a file that only its owner can read, or to the masked output of a GitHub Actions step, and is
+tried before the script says that all is well. If anything goes wrong the exit status is 1, the message says what
+happened and which key works, and the old key keeps working for the grace period.
+
+LOKI_BASE_URL and LOKI_API_TOKEN (an admin key's token) come from the environment.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+
+from loki_mode_sdk import APIConnectionError, AutonomiClient, AutonomiError
+
+BASE_URL = os.environ.get("LOKI_BASE_URL", "http://localhost:57374")
+TOKEN = os.environ.get("LOKI_API_TOKEN")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description="Rotates an API key and stores the new token safely.")
+    parser.add_argument("--key", required=True, help="identifier or name of the key")
+    parser.add_argument("--grace-hours", type=int, default=24, help="hours the old token keeps working (default 24)")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--output", metavar="FILE", help="write the token to this file, mode 0600")
+    target.add_argument("--github-output", metavar="NAME", help="set this step output, masked in the log")
+    parser.add_argument("--delete-old", action="store_true", help="delete the old key once the new one was tried")
+    args = parser.parse_args()
+    if args.grace_hours < 1:
+        parser.error("--grace-hours must be at least 1: without it a failure would leave no working key")
+    if args.github_output and not os.environ.get("GITHUB_OUTPUT"):
+        parser.error("--github-output needs GITHUB_OUTPUT, which GitHub Actions sets")
+    return args
+
+
+class FileStore:
+    """A file of mode 0600 that appears complete or not at all."""
+
+    def __init__(self, path):
+        self.path = path
+        # Made before the rotation, so that a folder that cannot be written to stops everything while the
+        # old token is the only one. mkstemp creates with mode 0600.
+        handle, self.temporary = tempfile.mkstemp(prefix=".token-", dir=os.path.dirname(path) or ".")
+        self.file = os.fdopen(handle, "w")
+
+    def store(self, token):
+        with self.file:
+            self.file.write(token + "\n")
+            self.file.flush()
+            os.fsync(self.file.fileno())
+        os.replace(self.temporary, self.path)
+
+    def discard(self):
+        self.file.close()
+        if os.path.exists(self.temporary):
+            os.remove(self.temporary)
+
+
+class GitHubStore:
+    """The output of a GitHub Actions step, masked before it is set."""
+
+    def __init__(self, name):
+        self.name = name
+        self.file = open(os.environ["GITHUB_OUTPUT"], "a")  # noqa: SIM115 - closed by store or discard
+
+    def store(self, token):
+        # The runner takes this line as a command and shows *** for the token from here on.
+        print(f"::add-mask::{token}", flush=True)
+        with self.file:
+            self.file.write(f"{self.name}={token}\n")
+
+    def discard(self):
+        self.file.close()
+
+
+def rotate(client, args, store):
+    try:
+        result = client.rotate_api_key(args.key, grace_period_hours=args.grace_hours)
+    except APIConnectionError as error:
+        if error.maybe_executed:
+            raise SystemExit(
+                f"error: {error}\nThe key may have been rotated although no answer arrived. The old token keeps working "
+                f"for {args.grace_hours} h; look at list_api_keys() before you rotate again."
+            ) from None
+        raise
+    old_key = result.get("old_key_id") or args.key
+    deadline = result.get("old_key_rotation_expires_at") or f"{args.grace_hours} h from now"
+    try:
+        store.store(result["token"])
+    except OSError as error:
+        raise SystemExit(
+            f"error: the key was rotated, but its new token could not be stored: {error}\n"
+            f"The old token ({old_key}) keeps working until {deadline}. Mend the cause and rotate again."
+        ) from None
+    try:
+        with AutonomiClient(base_url=BASE_URL, token=result["token"]) as renewed:
+            renewed.list_api_keys()
+    except AutonomiError as error:
+        raise SystemExit(
+            f"error: the new token was stored but does not work: {error}\nThe old token ({old_key}) keeps working until {deadline}."
+        ) from None
+    return old_key, deadline
+
+
+def main():
+    args = arguments()
+    try:
+        store = FileStore(args.output) if args.output else GitHubStore(args.github_output)
+    except OSError as error:
+        raise SystemExit(f"error: nothing was rotated, the output cannot be written: {error}") from None
+    try:
+        with AutonomiClient(base_url=BASE_URL, token=TOKEN) as client:
+            old_key, deadline = rotate(client, args, store)
+            if args.delete_old:
+                client.delete_api_key(old_key)
+                deadline = "now: it was deleted"
+    except AutonomiError as error:
+        raise SystemExit(f"error: {error}") from None
+    finally:
+        store.discard()
+    where = args.output or f"step output {args.github_output}"
+    print(f"rotated {args.key}: the new token works and is in {where}; the old key ({old_key}) works until {deadline}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
