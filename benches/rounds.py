@@ -1,0 +1,38 @@
+"""Measuring contenders against each other in one run, so that ratios mean something on a busy machine."""
+
+import statistics
+import time
+
+
+def measure(contenders, *, rounds, calls):
+    """Times every contender in turn, round after round.
+
+    Args:
+        contenders: name -> function that makes one call.
+        rounds: how often everybody has a turn.
+        calls: calls in a turn.
+
+    Returns:
+        name -> (wall, cpu): medians over the rounds, in microseconds a call; cpu is this process's.
+    """
+    for call in contenders.values():
+        for _ in range(max(1, min(calls, 20))):
+            call()
+    samples = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, call in contenders.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            for _ in range(calls):
+                call()
+            samples[name].append(((time.perf_counter() - wall) / calls, (time.process_time() - cpu) / calls))
+    return {
+        name: tuple(statistics.median(column) * 1e6 for column in zip(*taken)) for name, taken in samples.items()
+    }
+
+
+def table(title, results, *, baseline):
+    """Prints the results, fastest first, with ratios to the baseline."""
+    print(f"\n{title}")
+    print(f"  {'':<28}{'wall':>12}{'ratio':>9}{'cpu':>12}")
+    for name, (wall, cpu) in sorted(results.items(), key=lambda item: item[1]):
+        print(f"  {name:<28}{wall:>9.0f} µs{wall / results[baseline][0]:>8.2f}x{cpu:>9.0f} µs")

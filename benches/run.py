@@ -1,0 +1,109 @@
+"""`make bench`: what the SDK costs beside the alternatives, against one local server, as ratios measured in one run."""
+
+import os
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from peers import Peers
+from rounds import measure, table
+
+from loki_mode_sdk import AutonomiClient, _native
+
+ROOT = Path(__file__).resolve().parent.parent
+CONTROL_PLANE = ROOT / "target" / "release" / "loki-control-plane"
+AUDIT_ROWS = (100, 10_000, 100_000)
+
+
+@contextmanager
+def control_plane(token):
+    with tempfile.TemporaryDirectory(prefix="loki-bench-") as folder:
+        server = subprocess.Popen(
+            [CONTROL_PLANE, "--port", "0", "--token", token, "--data", f"{folder}/control-plane.db"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def fill_audit(base_url, token, rows):
+    """Makes `rows` audited changes: every one of them adds an entry to the log."""
+    with AutonomiClient(base_url=base_url, token=token) as client:
+        project = client.create_project("bench", description="made by make bench")
+
+        def change(count):
+            for number in range(count):
+                client.update_project(project.id, description=f"change {number}")
+
+        threads = [threading.Thread(target=change, args=(rows // 4,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return project
+
+
+def start_up(command, env=None):
+    def once():
+        began = time.perf_counter()
+        subprocess.run(command, check=True, env=env, cwd=ROOT)
+        return time.perf_counter() - began
+
+    return once
+
+
+def start_ups():
+    """Median milliseconds over an empty process, taking turns."""
+    pairs = {
+        "import loki_mode_sdk": ([sys.executable, "-c", "pass"], [sys.executable, "-c", "import loki_mode_sdk"]),
+        "import httpx": ([sys.executable, "-c", "pass"], [sys.executable, "-c", "import httpx"]),
+        "import requests": ([sys.executable, "-c", "pass"], [sys.executable, "-c", "import requests"]),
+        "require('loki-mode-sdk')": (["node", "-e", "0"], ["node", "-e", "require('.')"]),
+        "require('undici')": (["node", "-e", "0"], ["node", "-e", "require('./benches/node/node_modules/undici')"]),
+        "require('axios')": (["node", "-e", "0"], ["node", "-e", "require('./benches/node/node_modules/axios')"]),
+    }
+    print("\nStart, in milliseconds over an empty process (median of 25)")
+    for name, (empty, loaded) in pairs.items():
+        both = [(start_up(empty)(), start_up(loaded)()) for _ in range(25)]
+        print(f"  {name:<28}{statistics.median(after - before for before, after in both) * 1000:>9.1f} ms")
+
+
+def sizes():
+    print("\nNative modules, stripped")
+    addons = list((ROOT / "bindings-node" / "native").glob("*.node"))
+    for path in [Path(_native.__file__), *addons]:
+        print(f"  {path.name:<40}{path.stat().st_size / 1e6:>9.2f} MB")
+
+
+def main():
+    token = "loki_" + secrets.token_urlsafe(32)
+    with control_plane(token) as base_url:
+        print(f"filling the audit log with {max(AUDIT_ROWS):,} rows …", flush=True)
+        project = fill_audit(base_url, token, max(AUDIT_ROWS))
+        peers = Peers(base_url, token)
+
+        results = measure(peers.get_project(project.id), rounds=15, calls=300)
+        table("Python: one get_project after the other", results, baseline="raw socket")
+        for rows in AUDIT_ROWS:
+            calls = max(1, 1000 // rows)
+            results = measure(peers.query_audit(rows), rounds=7, calls=calls)
+            table(f"Python: query_audit of {rows:,} rows", results, baseline="pycurl + msgspec")
+
+        env = {**os.environ, "LOKI_BASE_URL": base_url, "LOKI_API_TOKEN": token, "PROJECT_ID": str(project.id)}
+        subprocess.run(["node", "benches/node/run.mjs"], cwd=ROOT, env=env, check=True)
+    start_ups()
+    sizes()
+
+
+if __name__ == "__main__":
+    main()
