@@ -1,1 +1,3 @@
-//! Placeholder crate root.
+//! The engine of the SDK: how a call is made.
+
+pub mod decode;

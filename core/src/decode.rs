@@ -1,0 +1,78 @@
+//! From the bytes of an answer to whatever a language calls data, in one walk.
+//!
+//! The walk knows what the operations table says about the answer; a [`Builder`] knows how values are made. There
+//! is no `serde_json::Value` in between: it would cost time, round integers beyond 64 bits and reorder keys.
+
+mod builder;
+mod envelope;
+mod failure;
+mod walk;
+
+use loki_mode_spec::Returns;
+
+pub use builder::{Builder, Refusal, Validate};
+use envelope::{list_text, text_of};
+pub use failure::DecodeFailure;
+use walk::{Shape, Walk};
+
+/// Builds what `returns` says from `body`.
+///
+/// # Errors
+/// The body is not JSON, not of the right type somewhere, lacks a required field, or the builder refused.
+pub fn decode<B: Builder>(
+    returns: &'static Returns,
+    body: &[u8],
+    builder: &mut B,
+) -> Result<B::Value, DecodeFailure> {
+    let (shape, text, envelope) = match *returns {
+        Returns::Nothing => {
+            return builder.null().map_err(|refusal| DecodeFailure {
+                path: String::new(),
+                problem: refusal.0,
+                excerpt: String::new(),
+            });
+        }
+        Returns::Object => (Shape::Object, text_of(body)?, None),
+        Returns::Model(model) => (Shape::Model(model), text_of(body)?, None),
+        Returns::Record(model) => (Shape::Record(model), text_of(body)?, None),
+        Returns::List(model, keys) => {
+            let (text, key) = list_text(body, keys)?;
+            (Shape::List(model), text, key)
+        }
+    };
+    let mut walk = Walk::new(builder, false);
+    let mut outcome = walk.run(shape, text);
+    if outcome.is_err() && walk.inexact {
+        // A number beyond 64 bits came along, which serde_json would round. They are rare and reading them digit
+        // for digit is slow, so only an answer that holds one is walked a second time, the exact way.
+        walk = Walk::new(builder, true);
+        outcome = walk.run(shape, text);
+    }
+    outcome.map_err(|error| walk.failure(&error, envelope, secrets_possible(returns), text))
+}
+
+/// Checks `body` against `returns` and hands out the JSON text of the data: a list without its envelope, `null` where
+/// nothing is returned.
+///
+/// # Errors
+/// Those of [`decode`].
+pub fn payload<'a>(returns: &'static Returns, body: &'a [u8]) -> Result<&'a str, DecodeFailure> {
+    decode(returns, body, &mut Validate)?;
+    match *returns {
+        Returns::Nothing => Ok("null"),
+        Returns::List(_, keys) => list_text(body, keys).map(|(text, _)| text),
+        Returns::Object | Returns::Model(_) | Returns::Record(_) => text_of(body),
+    }
+}
+
+fn secrets_possible(returns: &Returns) -> bool {
+    match returns {
+        Returns::Model(model) | Returns::Record(model) | Returns::List(model, _) => {
+            model.fields.iter().any(|field| field.secret)
+        }
+        Returns::Nothing | Returns::Object => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;
