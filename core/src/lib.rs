@@ -1,3 +1,24 @@
-//! The engine of the SDK: how a call is made.
+//! The engine of the Loki Mode SDK: how a call to the Autonomi Control Plane is made.
+//!
+//! [`Client::execute`] takes an operation of the table in `loki_mode_spec` and its arguments, and returns the
+//! answer of the server or a typed [`Error`]. The language packages are thin faces over it; [`generated`] is the
+//! typed face for Rust.
 
+mod args;
+mod call;
+mod client;
+mod config;
 pub mod decode;
+mod error;
+pub mod events;
+mod response;
+mod token;
+pub mod workers;
+
+pub use args::{Args, Value};
+pub use call::{CallOptions, CancelToken};
+pub use client::Client;
+pub use config::{DEFAULT_BASE_URL, Options, PathStyle, timeout_from_seconds};
+pub use error::{Error, ErrorInfo, ErrorKind, FieldError};
+pub use response::Response;
+pub use token::Token;

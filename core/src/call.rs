@@ -1,0 +1,110 @@
+//! What belongs to one call: its own limits, and the ways to end it early.
+
+use std::fmt;
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// What a caller can say about a single call.
+#[derive(Default, Clone)]
+pub struct CallOptions<'a> {
+    /// The longest that this call may take; `None` takes the client's.
+    pub timeout: Option<Duration>,
+    /// How often a failed attempt is repeated; `None` takes the client's.
+    pub max_retries: Option<u32>,
+    /// Ends the call with [`Error::Cancelled`](crate::Error::Cancelled) when it is cancelled.
+    pub cancel: Option<CancelToken>,
+    /// Asked at most every 100 ms while the call waits; true ends it with
+    /// [`Error::Interrupted`](crate::Error::Interrupted). It runs on the thread of the call.
+    pub interrupted: Option<&'a (dyn Fn() -> bool + Sync)>,
+}
+
+impl fmt::Debug for CallOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallOptions")
+            .field("timeout", &self.timeout)
+            .field("max_retries", &self.max_retries)
+            .field("cancel", &self.cancel)
+            .field("interrupted", &self.interrupted.is_some())
+            .finish()
+    }
+}
+
+/// Cancels calls from another thread: it ends their waits, and shuts down the socket that one is blocked on.
+/// Clones are the same token. A cancelled token stays cancelled.
+#[derive(Clone, Default)]
+pub struct CancelToken(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    inner: Mutex<Inner>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Inner {
+    cancelled: bool,
+    socket: Option<Weak<TcpStream>>,
+}
+
+impl CancelToken {
+    /// A token that is not cancelled.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Cancels; has no effect the second time.
+    pub fn cancel(&self) {
+        let socket = {
+            let mut inner = self.lock();
+            inner.cancelled = true;
+            inner.socket.take()
+        };
+        self.0.changed.notify_all();
+        if let Some(socket) = socket.and_then(|socket| socket.upgrade()) {
+            // An error means that the peer has closed it already: the read that we want to wake has ended.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Whether it was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.lock().cancelled
+    }
+
+    /// Names the socket that the call is about to block on; false if it is too late.
+    pub(crate) fn watch(&self, socket: &Arc<TcpStream>) -> bool {
+        let mut inner = self.lock();
+        inner.socket = Some(Arc::downgrade(socket));
+        !inner.cancelled
+    }
+
+    /// Forgets the socket, so that a late `cancel` does not shut down a connection that now serves another call.
+    pub(crate) fn unwatch(&self) {
+        self.lock().socket = None;
+    }
+
+    /// Waits until the instant, or until cancelled; true if cancelled.
+    pub(crate) fn wait_until(&self, instant: Instant) -> bool {
+        let mut inner = self.lock();
+        while !inner.cancelled {
+            let left = instant.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            inner = self.0.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        // The guarded data is valid after a panic anywhere: two plain fields.
+        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for CancelToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CancelToken").field(&self.is_cancelled()).finish()
+    }
+}

@@ -1,0 +1,204 @@
+//! Every option: its meaning, its default, its environment variable. A wrong value is an error, never replaced.
+
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::token::Token;
+
+/// The base URL of a local dashboard, used when none is given.
+pub const DEFAULT_BASE_URL: &str = "http://localhost:57374";
+
+/// How a client is set up. `Options::default()` reads no environment; [`Options::from_env`] does.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the control plane is: `http` or `https`, a host, optionally a port and a path prefix. No credentials,
+    /// query or fragment; trailing slashes are dropped. Default: `http://localhost:57374`. Environment:
+    /// `LOKI_BASE_URL`.
+    pub base_url: String,
+    /// Bearer token, sent to the origin of `base_url` and nowhere else. Default: none. Environment: `LOKI_TOKEN`.
+    pub token: Option<Token>,
+    /// The longest that a call may take, attempts, waits and body included. Default: 30 s. Environment:
+    /// `LOKI_TIMEOUT` (seconds).
+    pub timeout: Duration,
+    /// The longest that opening a connection may take, within `timeout`. Default: 5 s.
+    pub connect_timeout: Duration,
+    /// How often a failed attempt is repeated where repeating is safe. Default: 2. Environment: `LOKI_MAX_RETRIES`.
+    pub max_retries: u32,
+    /// Which paths the server speaks. Default: learnt from its answers. Environment: `LOKI_PATH_STYLE`.
+    pub path_style: PathStyle,
+    /// The language part of the `User-Agent`, for example `Python/3.12`. Default: `Rust`.
+    pub language: String,
+    /// A suffix of the `User-Agent` that names the application, for example `deploy-bot/2.1`. Default: none.
+    pub app_info: Option<String>,
+    /// The largest answer that is read, in bytes after decompression. Default: 64 MiB.
+    pub max_body_bytes: u64,
+    /// How many idle connections are kept. Default: 64.
+    pub max_idle_connections: usize,
+    /// Proxy to use instead of the environment's choice, for example `http://user:secret@proxy:3128`; an empty
+    /// string means none. Default: by the scheme of `base_url`, `HTTPS_PROXY` or `HTTP_PROXY`, then `ALL_PROXY`, in
+    /// lower or upper case, unless `NO_PROXY` names the host. Loopback addresses never go through a proxy.
+    pub proxy: Option<String>,
+    /// PEM file with certificates that are trusted beside the default ones. Default: none. Environment:
+    /// `LOKI_CA_FILE`.
+    pub ca_file: Option<String>,
+    /// Trust what the operating system trusts instead of the bundled Mozilla roots. Default: false.
+    pub system_roots: bool,
+    /// PEM file with the client certificate and its chain (mTLS); needs `client_key_file`. Default: none.
+    pub client_cert_file: Option<String>,
+    /// PEM file with the private key of the client certificate. Default: none.
+    pub client_key_file: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            base_url: DEFAULT_BASE_URL.to_owned(),
+            token: None,
+            timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(5),
+            max_retries: 2,
+            path_style: PathStyle::Auto,
+            language: "Rust".to_owned(),
+            app_info: None,
+            max_body_bytes: 64 << 20,
+            max_idle_connections: 64,
+            proxy: None,
+            ca_file: None,
+            system_roots: false,
+            client_cert_file: None,
+            client_key_file: None,
+        }
+    }
+}
+
+/// Which of the two families of paths is used where they differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PathStyle {
+    /// The guide's first, the deployed servers' when the answer shows that the server lacks the route; remembered.
+    #[default]
+    Auto,
+    /// Those of the SDK guide, for example `/api/runs`.
+    Guide,
+    /// Those of deployed servers, for example `/api/v2/runs`.
+    V2,
+}
+
+impl std::str::FromStr for PathStyle {
+    type Err = Error;
+
+    /// Reads `auto`, `guide` or `v2`.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "auto" => Ok(PathStyle::Auto),
+            "guide" => Ok(PathStyle::Guide),
+            "v2" => Ok(PathStyle::V2),
+            other => Err(Error::config(
+                "path_style",
+                format!("`path_style` must be \"auto\", \"guide\" or \"v2\", not {other:?}"),
+            )),
+        }
+    }
+}
+
+/// Turns a timeout in seconds, as both languages have it, into a duration.
+///
+/// # Errors
+/// [`Error::Config`] naming `param` unless it is a finite number above zero.
+pub fn timeout_from_seconds(param: &str, seconds: f64) -> Result<Duration, Error> {
+    if seconds > 0.0 && seconds.is_finite() {
+        // Beyond 30 years the clock arithmetic would overflow on some platforms, and nobody waits that long.
+        return Ok(Duration::from_secs_f64(seconds.clamp(0.001, 1e9)));
+    }
+    Err(Error::config(param, format!("`{param}` must be a number of seconds above zero, not {seconds}")))
+}
+
+impl Options {
+    /// The defaults, overridden by the environment variables that each option names.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the variable whose value is no good.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::from_variables(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let mut options = Options::default();
+        if let Some(base_url) = variable("LOKI_BASE_URL") {
+            options.base_url = base_url;
+        }
+        options.token = variable("LOKI_TOKEN").map(Token::new);
+        if let Some(seconds) = variable("LOKI_TIMEOUT") {
+            options.timeout =
+                timeout_from_seconds("LOKI_TIMEOUT", seconds.trim().parse().unwrap_or(f64::NAN))?;
+        }
+        if let Some(count) = variable("LOKI_MAX_RETRIES") {
+            options.max_retries = count.trim().parse().map_err(|_| {
+                Error::config("LOKI_MAX_RETRIES", format!("LOKI_MAX_RETRIES must be a count, not {count:?}"))
+            })?;
+        }
+        if let Some(style) = variable("LOKI_PATH_STYLE") {
+            options.path_style = style.parse()?;
+        }
+        options.ca_file = variable("LOKI_CA_FILE");
+        Ok(options)
+    }
+
+    /// Checks what needs no parsing of its own; the base URL, proxy and certificates are checked where they are read.
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        for (param, duration) in [("timeout", self.timeout), ("connect_timeout", self.connect_timeout)] {
+            if duration.is_zero() {
+                return Err(Error::config(param, format!("`{param}` must be above zero")));
+            }
+        }
+        if let Some(token) = &self.token {
+            token.validate()?;
+        }
+        for (param, text) in [("language", Some(&self.language)), ("app_info", self.app_info.as_ref())] {
+            if text.is_some_and(|text| !text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())) {
+                return Err(Error::config(param, format!("`{param}` must be printable ASCII")));
+            }
+        }
+        if self.client_cert_file.is_some() != self.client_key_file.is_some() {
+            return Err(Error::config(
+                "client_cert_file",
+                "`client_cert_file` and `client_key_file` must be given together",
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_must_be_above_zero_and_finite() {
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let error = timeout_from_seconds("timeout", bad).unwrap_err();
+            assert!(matches!(error, Error::Config(_)), "{bad}");
+        }
+        assert_eq!(timeout_from_seconds("timeout", 0.5).unwrap(), Duration::from_millis(500));
+    }
+
+    #[test]
+    fn environment_overrides_defaults_and_is_checked() {
+        let set = |name: &str, value: &str| {
+            let (name, value) = (name.to_owned(), value.to_owned());
+            Options::from_variables(move |asked| (asked == name).then(|| value.clone()))
+        };
+        assert_eq!(set("LOKI_BASE_URL", "http://h").unwrap().base_url, "http://h");
+        assert_eq!(set("LOKI_TIMEOUT", "1.5").unwrap().timeout, Duration::from_millis(1500));
+        assert_eq!(set("LOKI_PATH_STYLE", "v2").unwrap().path_style, PathStyle::V2);
+        for (name, value) in [("LOKI_TIMEOUT", "soon"), ("LOKI_MAX_RETRIES", "-1"), ("LOKI_PATH_STYLE", "v3")]
+        {
+            assert!(matches!(set(name, value), Err(Error::Config(_))), "{name}");
+        }
+    }
+
+    #[test]
+    fn options_do_not_print_the_token() {
+        let options = Options { token: Some(Token::new("loki_canary")), ..Options::default() };
+        assert!(!format!("{options:?}").contains("canary"));
+    }
+}
