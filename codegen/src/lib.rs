@@ -3,7 +3,9 @@
 //! Each module walks the table for one kind of reader and returns whole files; nothing here touches the disk.
 //! `make generate` writes the files, `cargo test` fails when one that is committed is stale.
 
+mod names;
 mod openapi;
+mod ordered;
 mod python;
 mod reference;
 mod rust;
