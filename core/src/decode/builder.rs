@@ -16,7 +16,7 @@ pub trait Builder {
     /// Whether integers beyond 64 bits have to arrive digit for digit through [`Builder::number`].
     const EXACT_NUMBERS: bool = true;
 
-    /// Makes null, also for a field that is not there.
+    /// Makes null.
     fn null(&mut self) -> Result<Self::Value, Refusal>;
     /// Makes a truth value.
     fn bool(&mut self, value: bool) -> Result<Self::Value, Refusal>;
@@ -42,12 +42,12 @@ pub trait Builder {
     fn insert(&mut self, object: &mut Self::Object, key: &str, value: Self::Value) -> Result<(), Refusal>;
     /// Ends a free-form object.
     fn end_object(&mut self, object: Self::Object) -> Result<Self::Value, Refusal>;
-    /// Makes a model instance from one value for each field of the table, in its order, and the fields that the
-    /// table does not know, in the order in which they came.
+    /// Makes a model instance from one value for each field of the table, in its order, `None` for one that is not
+    /// there, and from the fields that the table does not know, in the order in which they came.
     fn model(
         &mut self,
         model: &'static Model,
-        fields: Drain<'_, Self::Value>,
+        fields: Drain<'_, Option<Self::Value>>,
         unknown: Option<Self::Object>,
     ) -> Result<Self::Value, Refusal>;
     /// Makes a plain mapping of a model's fields as they came, unknown ones among them.
@@ -108,7 +108,7 @@ impl Builder for Validate {
     fn end_object(&mut self, (): ()) -> Result<(), Refusal> {
         Ok(())
     }
-    fn model(&mut self, _: &'static Model, _: Drain<'_, ()>, _: Option<()>) -> Result<(), Refusal> {
+    fn model(&mut self, _: &'static Model, _: Drain<'_, Option<()>>, _: Option<()>) -> Result<(), Refusal> {
         Ok(())
     }
     fn record(&mut self, _: &'static Model, (): ()) -> Result<(), Refusal> {

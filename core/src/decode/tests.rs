@@ -64,11 +64,11 @@ impl Builder for Transcript {
     fn model(
         &mut self,
         model: &'static Model,
-        fields: Drain<'_, String>,
+        fields: Drain<'_, Option<String>>,
         unknown: Option<Self::Object>,
     ) -> Text {
-        let fields = fields.zip(model.fields).filter(|(value, _)| value != "null");
-        let fields = fields.map(|(value, field)| format!("{}:{value}", field.name));
+        let fields = fields.zip(model.fields).filter_map(|(value, field)| Some((value?, field.name)));
+        let fields = fields.map(|(value, name)| format!("{name}:{value}"));
         let unknown = unknown.into_iter().flatten().map(|(key, value)| format!("+{key}:{value}"));
         Ok(format!("{}({})", model.name, join(fields.chain(unknown))))
     }
@@ -98,7 +98,7 @@ fn a_model_keeps_ids_as_sent_and_unknown_fields() {
     let body = r#"{"id":"p-1","prd_path":null,"name":"alpha","color":{"r":[1,null]},"task_count":3}"#;
     assert_eq!(
         read("get_project", body).unwrap(),
-        r#"Project(id:"p-1",name:"alpha",task_count:3,+color:{r:[1,null]})"#
+        r#"Project(id:"p-1",name:"alpha",prd_path:null,task_count:3,+color:{r:[1,null]})"#
     );
     assert_eq!(read("get_project", r#"{"id":7}"#).unwrap(), "Project(id:7)");
 }

@@ -93,23 +93,13 @@ pub(super) struct Walk<'b, B: Builder> {
     /// Field values of the models that are being filled, the innermost last: one buffer for the whole walk, since an
     /// allocation for each row of a long list would show.
     values: Vec<Option<B::Value>>,
-    /// The finished values of one model.
-    fields: Vec<B::Value>,
     /// The way to the place of an error, innermost first, filled only while an error goes up.
     trail: Vec<Segment>,
 }
 
 impl<'b, B: Builder> Walk<'b, B> {
     pub(super) fn new(builder: &'b mut B, exact: bool) -> Self {
-        Walk {
-            builder,
-            exact,
-            inexact: false,
-            depth: 0,
-            values: Vec::new(),
-            fields: Vec::new(),
-            trail: Vec::new(),
-        }
+        Walk { builder, exact, inexact: false, depth: 0, values: Vec::new(), trail: Vec::new() }
     }
 
     pub(super) fn run(&mut self, shape: Shape, text: &str) -> serde_json::Result<B::Value> {
@@ -346,21 +336,13 @@ fn model_fields<'de, B: Builder, A: MapAccess<'de>>(
             }
         }
     }
-    // The buffer is taken out for the moment, so that it can be drained while the builder is in use.
-    let mut fields = std::mem::take(&mut walk.fields);
-    for (field, value) in model.fields.iter().zip(walk.values.drain(base..)) {
-        fields.push(match value {
-            Some(value) => value,
-            None if field.presence == Presence::Required => {
-                walk.trail.push(Segment::Field(field.name));
-                return Err(A::Error::custom("required field is missing"));
-            }
-            None => built(walk.builder.null())?,
-        });
+    for (field, value) in model.fields.iter().zip(&walk.values[base..]) {
+        if value.is_none() && field.presence == Presence::Required {
+            walk.trail.push(Segment::Field(field.name));
+            return Err(A::Error::custom("required field is missing"));
+        }
     }
-    let instance = built(walk.builder.model(model, fields.drain(..), unknown));
-    walk.fields = fields;
-    instance
+    built(walk.builder.model(model, walk.values.drain(base..), unknown))
 }
 
 fn record_fields<'de, B: Builder, A: MapAccess<'de>>(
