@@ -4,6 +4,8 @@
 //! JSON lines ([`control`]). Plain TCP and threads, so that every byte and every way of breaking a connection is ours.
 
 mod answer;
+pub mod case;
+mod compare;
 pub mod control;
 mod request;
 mod script;
