@@ -1,1 +1,33 @@
-//! Placeholder crate root.
+//! `loki_mode_sdk._native`: the engine, called from Python.
+//!
+//! One narrow waist, [`client::Client`], and the classes of the models that it returns. What an endpoint is called
+//! and how its arguments are documented is the business of the Python source above it.
+
+mod arguments;
+mod client;
+mod errors;
+mod events;
+mod generated;
+mod models;
+mod objects;
+mod signals;
+
+/// The native module.
+#[pyo3::pymodule(gil_used = false)]
+mod _native {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::client::Client;
+    #[pymodule_export]
+    use crate::events::EventStream;
+
+    #[pymodule_export]
+    #[expect(non_upper_case_globals, reason = "the name that Python packages use")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::generated::models::register(module)
+    }
+}

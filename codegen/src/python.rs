@@ -1,7 +1,393 @@
-//! To be filled.
+//! The Python face: annotated source for clients and helper classes, native model classes and their stub.
+
+use std::collections::BTreeSet;
+
+use loki_mode_spec::{
+    FieldType, Location, Manager, Model, Need, Operation, Param, ParamType, Presence, Returns, models,
+    operations,
+};
+use minijinja::{Environment, context};
+use serde::Serialize;
 
 use crate::Output;
 
+/// Columns of a line of Python; `line-length` in pyproject.toml is the same.
+const WIDTH: usize = 100;
+
+const FOLDER: &str = "bindings-python/loki_mode_sdk/generated";
+
+/// Errors that every operation can raise beside its own.
+const COMMON_ERRORS: &[(&str, &str)] = &[
+    ("AuthenticationError", "The token is missing or not valid (401)."),
+    ("PermissionDeniedError", "The token lacks the scope for this (403)."),
+    ("ValidationError", "The server refused an argument (400, 422)."),
+    ("RateLimitError", "Too many requests (429)."),
+    ("NotAvailableError", "This server does not offer it (410, 501 and the like)."),
+    ("ServerError", "The server failed (5xx)."),
+    ("APITimeoutError", "The call took longer than its timeout."),
+    ("APIConnectionError", "The server cannot be reached, or the connection was lost."),
+    ("DecodeError", "The answer is not what the operation returns."),
+    ("ConfigError", "An argument cannot be sent; nothing was."),
+    ("TypeError", "An argument has the wrong type; nothing was sent."),
+];
+
 pub(crate) fn outputs() -> Vec<Output> {
-    Vec::new()
+    let mut environment = Environment::new();
+    environment.set_trim_blocks(true);
+    environment.set_lstrip_blocks(true);
+    environment.set_keep_trailing_newline(true);
+    let managers = [Manager::Sessions, Manager::Tasks].map(manager);
+    let classes: Vec<_> = classes().into_iter().map(class).collect();
+    let operations: Vec<_> = operations().map(operation).collect();
+    let render = |template: &str, values| {
+        environment.render_str(template, values).expect("the template and what it is given belong together")
+    };
+    let python = |name: &str, template: &str, values| Output {
+        path: format!("{FOLDER}/{name}"),
+        text: render(template, values),
+    };
+    let client_models = used_models(operations.iter());
+    let manager_models = used_models(managers.iter().flat_map(|manager| &manager.operations));
+    vec![
+        python("__init__.py", include_str!("../templates/python/init.py.j2"), context! {}),
+        python(
+            "client.py",
+            include_str!("../templates/python/client.py.j2"),
+            context! { operations, models => client_models },
+        ),
+        python(
+            "managers.py",
+            include_str!("../templates/python/managers.py.j2"),
+            context! { managers, models => manager_models, any => needs_any(&managers) },
+        ),
+        python("models.py", include_str!("../templates/python/models.py.j2"), context! { classes }),
+        python("models.pyi", include_str!("../templates/python/models.pyi.j2"), context! { classes }),
+        Output {
+            path: "bindings-python/src/generated/models.rs".to_owned(),
+            text: render(include_str!("../templates/python/models.rs.j2"), context! { classes }),
+        },
+    ]
+}
+
+/// The models that are classes: those of which operations return instances, alone, in lists or inside of others.
+fn classes() -> Vec<&'static Model> {
+    fn add(model: &'static Model, names: &mut BTreeSet<&'static str>) {
+        names.insert(model.name);
+        for field in model.fields {
+            if let FieldType::Model(inner) | FieldType::List(inner) = field.ty {
+                add(inner, names);
+            }
+        }
+    }
+    let mut names = BTreeSet::new();
+    for operation in operations() {
+        if let Returns::Model(model) | Returns::List(model, _) = operation.returns {
+            add(model, &mut names);
+        }
+    }
+    models().filter(|model| names.contains(model.name)).collect()
+}
+
+#[derive(Serialize)]
+struct Class {
+    name: &'static str,
+    doc: String,
+    /// The class docstring of the stub.
+    stub_doc: String,
+    required: Vec<ClassField>,
+    optional: Vec<ClassField>,
+    /// Whether a field can hold a dict or a list, so that the garbage collector has to look at instances.
+    traverse: bool,
+}
+
+#[derive(Serialize)]
+struct ClassField {
+    name: &'static str,
+    rust_name: String,
+    doc: String,
+    /// The docstring of the stub.
+    stub_doc: String,
+    /// The type of the attribute.
+    ty: String,
+    /// The type of the constructor's parameter.
+    parameter: String,
+}
+
+fn class(model: &'static Model) -> Class {
+    let (required, optional): (Vec<_>, Vec<_>) =
+        model.fields.iter().partition(|field| field.presence == Presence::Required);
+    assert!(
+        model.fields.iter().map(|field| field.presence != Presence::Required).is_sorted(),
+        "{}: required fields come first, as Python's constructors have them",
+        model.name
+    );
+    assert!(model.fields.len() <= 64, "{}: a bit mask of 64 says which fields are there", model.name);
+    let fields = |fields: Vec<&loki_mode_spec::Field>| -> Vec<ClassField> {
+        fields
+            .into_iter()
+            .map(|field| {
+                let ty = field_type(field.ty);
+                let nullable = if ty == "Any" { ty.clone() } else { format!("{ty} | None") };
+                let optional = field.presence == Presence::Optional;
+                let doc = with_known(field.doc, field.known);
+                ClassField {
+                    name: field.name,
+                    // `type` is the one reserved word among the names of the API.
+                    rust_name: if field.name == "type" { "r#type".to_owned() } else { field.name.to_owned() },
+                    stub_doc: summary_and_rest(&doc, 8),
+                    doc,
+                    parameter: match field.presence {
+                        Presence::Required => ty.clone(),
+                        Presence::Expected | Presence::Optional => format!("{nullable} = None"),
+                    },
+                    ty: if optional { nullable } else { ty },
+                }
+            })
+            .collect()
+    };
+    Class {
+        name: model.name,
+        doc: model.doc.to_owned(),
+        stub_doc: summary_and_rest(model.doc, 4),
+        traverse: model.fields.iter().any(|field| {
+            matches!(
+                field.ty,
+                FieldType::Object
+                    | FieldType::Json
+                    | FieldType::StrList
+                    | FieldType::Model(_)
+                    | FieldType::List(_)
+            )
+        }),
+        required: fields(required),
+        optional: fields(optional),
+    }
+}
+
+fn field_type(ty: FieldType) -> String {
+    match ty {
+        FieldType::Id => "int | str".to_owned(),
+        FieldType::Str | FieldType::Label | FieldType::Timestamp => "str".to_owned(),
+        FieldType::Int => "int".to_owned(),
+        FieldType::Float => "float".to_owned(),
+        FieldType::Bool => "bool".to_owned(),
+        FieldType::StrList => "list[str]".to_owned(),
+        FieldType::Object => "dict[str, Any]".to_owned(),
+        FieldType::Json => "Any".to_owned(),
+        FieldType::Model(model) => model.name.to_owned(),
+        FieldType::List(model) => format!("list[{}]", model.name),
+    }
+}
+
+#[derive(Serialize)]
+struct ManagerClass {
+    name: &'static str,
+    doc: &'static str,
+    operations: Vec<PythonOperation>,
+}
+
+fn manager(manager: Manager) -> ManagerClass {
+    let doc = match manager {
+        Manager::Sessions => "The sessions of projects, through a client.",
+        Manager::Tasks => "Tasks, through a client.",
+    };
+    let operations = operations().filter(|operation| operation.manager == Some(manager)).map(operation);
+    ManagerClass { name: manager.class_name(), doc, operations: operations.collect() }
+}
+
+#[derive(Serialize)]
+struct PythonOperation {
+    name: &'static str,
+    /// The docstring without its quotes, indented.
+    doc: String,
+    /// Whole parameters with annotation and default.
+    positional: Vec<String>,
+    keyword: Vec<String>,
+    /// The names of all parameters, in the order of the table.
+    positional_names: Vec<&'static str>,
+    keyword_names: Vec<&'static str>,
+    /// The tuple of arguments for the native module, over several lines if it is long.
+    arguments: String,
+    returns: String,
+    #[serde(skip)]
+    model: Option<&'static str>,
+}
+
+fn operation(operation: &'static Operation) -> PythonOperation {
+    let (positional, keyword): (Vec<_>, Vec<_>) = operation.params.iter().partition(|param| param.positional);
+    let names = |params: &[&'static Param]| params.iter().map(|param| param.name).collect::<Vec<_>>();
+    let returns = match operation.returns {
+        Returns::Nothing => "None".to_owned(),
+        Returns::Object | Returns::Record(_) => "dict[str, Any]".to_owned(),
+        Returns::Model(model) => model.name.to_owned(),
+        Returns::List(model, _) => format!("list[{}]", model.name),
+    };
+    PythonOperation {
+        name: operation.name,
+        doc: docstring(operation),
+        positional: positional.iter().map(|param| parameter(param)).collect(),
+        keyword: keyword.iter().map(|param| parameter(param)).collect(),
+        positional_names: names(&positional),
+        keyword_names: names(&keyword),
+        arguments: tuple(operation.params.iter().map(|param| param.name), 12),
+        returns,
+        model: match operation.returns {
+            Returns::Model(model) | Returns::List(model, _) => Some(model.name),
+            Returns::Nothing | Returns::Object | Returns::Record(_) => None,
+        },
+    }
+}
+
+fn used_models<'a>(operations: impl Iterator<Item = &'a PythonOperation>) -> BTreeSet<&'static str> {
+    operations.filter_map(|operation| operation.model).collect()
+}
+
+/// Whether a signature says `Any`, which has to be imported then.
+fn needs_any(managers: &[ManagerClass]) -> bool {
+    managers.iter().flat_map(|manager| &manager.operations).any(|operation| {
+        let parameters = operation.positional.iter().chain(&operation.keyword);
+        parameters.chain([&operation.returns]).any(|text| text.contains("Any"))
+    })
+}
+
+fn parameter(param: &Param) -> String {
+    let ty = match param.ty {
+        ParamType::Id => "int | str",
+        ParamType::Str => "str",
+        ParamType::Int => "int",
+        ParamType::Bool => "bool",
+        ParamType::StrList => "list[str]",
+        ParamType::Object => "dict[str, Any]",
+    };
+    match param.need {
+        Need::Required => format!("{}: {ty}", param.name),
+        Need::Optional => format!("{}: {ty} | None = None", param.name),
+        Need::DefaultStr(text) => format!("{}: {ty} = \"{text}\"", param.name),
+        Need::DefaultInt(number) => format!("{}: {ty} = {number}", param.name),
+    }
+}
+
+/// A tuple as the formatter would have it, `indent` columns in and followed by a comma.
+fn tuple(names: impl Iterator<Item = &'static str> + Clone, indent: usize) -> String {
+    let all = names.clone().collect::<Vec<_>>();
+    let line = match all.as_slice() {
+        [one] => format!("({one},)"),
+        many => format!("({})", many.join(", ")),
+    };
+    if indent + line.len() < WIDTH {
+        return line;
+    }
+    let pad = " ".repeat(indent);
+    let lines: String = all.iter().map(|name| format!("{pad}    {name},\n")).collect();
+    format!("(\n{lines}{pad})")
+}
+
+/// The docstring of a method: what it does, the endpoint, arguments, result, errors.
+fn docstring(operation: &Operation) -> String {
+    const INDENT: usize = 8;
+    let pad = " ".repeat(INDENT);
+    let (summary, rest) = first_sentence(operation.doc);
+    let mut text = format!("{}\n", wrap(summary, INDENT + 3, INDENT));
+    if !rest.is_empty() {
+        text.push_str(&format!("\n{pad}{}\n", wrap(rest, INDENT, INDENT)));
+    }
+    let method = operation.method.as_str();
+    let endpoint = match operation.v2_path {
+        Some(path) => {
+            format!("Endpoint: `{method} {}` (deployed servers: `{method} {path}`).", operation.path)
+        }
+        None => format!("Endpoint: `{method} {}`.", operation.path),
+    };
+    text.push_str(&format!("\n{pad}{}\n\n{pad}Args:\n", wrap(&endpoint, INDENT, INDENT)));
+    let mut item = |name: &str, doc: &str| {
+        let entry = format!("{name}: {doc}");
+        text.push_str(&format!("{pad}    {}\n", wrapped_hanging(&entry, INDENT + 4)));
+    };
+    for param in operation.params {
+        let mut doc = with_known(param.doc, param.known);
+        if let Some(other) = param.replaced_by {
+            doc.push_str(&format!(" Not sent if `{other}` is given instead."));
+        }
+        item(param.name, &doc);
+    }
+    item("timeout", "Seconds that the call may take, retries included. Default: the client's.");
+    item("max_retries", "How often a failed attempt is repeated where that is safe. Default: the client's.");
+    text.push_str(&format!("\n{pad}Returns:\n"));
+    let mut item = |doc: &str| {
+        text.push_str(&format!("{pad}    {}\n", wrapped_hanging(doc, INDENT + 4)));
+    };
+    match operation.returns {
+        Returns::Nothing => item("Nothing."),
+        Returns::Object => item("What the server sent, as a dict."),
+        Returns::Model(model) => item(&format!("A `{}`.", model.name)),
+        Returns::List(model, _) => item(&format!("A list of `{}`, empty if there are none.", model.name)),
+        Returns::Record(model) => {
+            let fields: Vec<_> = model.fields.iter().map(|field| format!("`{}`", field.name)).collect();
+            item(&format!("A dict whose secret values its `repr` masks, with {}.", fields.join(", ")));
+        }
+    }
+    text.push_str(&format!("\n{pad}Raises:\n"));
+    let has_id = operation.params.iter().any(|param| param.location == Location::Path);
+    let not_found = has_id.then_some(("NotFoundError", "There is no such thing (404)."));
+    for (name, doc) in not_found.iter().chain(COMMON_ERRORS) {
+        text.push_str(&format!("{pad}    {}\n", wrapped_hanging(&format!("{name}: {doc}"), INDENT + 4)));
+    }
+    text.push_str(&pad);
+    text
+}
+
+fn with_known(doc: &str, known: &[&str]) -> String {
+    if known.is_empty() {
+        return doc.to_owned();
+    }
+    let values: Vec<_> = known.iter().map(|value| format!("`{value}`")).collect();
+    format!("{doc} Known values: {}.", values.join(", "))
+}
+
+/// The first sentence, which has to fit in a line, and the others.
+fn first_sentence(doc: &str) -> (&str, &str) {
+    match doc.find(". ") {
+        Some(end) => (&doc[..=end], &doc[end + 2..]),
+        None => (doc, ""),
+    }
+}
+
+/// A docstring without its quotes: the first sentence, and the others as a paragraph of their own.
+fn summary_and_rest(doc: &str, indent: usize) -> String {
+    let pad = " ".repeat(indent);
+    let (summary, rest) = first_sentence(doc);
+    // Quotes on either side.
+    if indent + 6 + doc.chars().count() <= WIDTH {
+        return doc.to_owned();
+    }
+    if rest.is_empty() {
+        return format!("{}\n{pad}", wrap(summary, indent + 3, indent));
+    }
+    format!("{summary}\n\n{pad}{}\n{pad}", wrap(rest, indent, indent))
+}
+
+/// The text in lines whose later ones are four columns further in, as items of a section are.
+fn wrapped_hanging(text: &str, indent: usize) -> String {
+    wrap(text, indent, indent + 4)
+}
+
+/// The text in lines of at most `WIDTH` columns; the first begins at column `first`, the others at `later`.
+fn wrap(text: &str, first: usize, later: usize) -> String {
+    let mut out = String::new();
+    let mut column = first;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if out.is_empty() {
+            column += length;
+        } else if column + 1 + length > WIDTH {
+            out.push('\n');
+            out.push_str(&" ".repeat(later));
+            column = later + length;
+        } else {
+            out.push(' ');
+            column += 1 + length;
+        }
+        out.push_str(word);
+    }
+    out
 }

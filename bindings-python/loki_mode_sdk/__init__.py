@@ -1,0 +1,28 @@
+"""SDK for the Autonomi Control Plane, the API of the Loki Mode dashboard.
+
+Start with `AutonomiClient`; whatever goes wrong is an `AutonomiError`.
+"""
+
+try:
+    from loki_mode_sdk._native import __version__
+except ImportError as error:
+    if "interpreter" in str(error):
+        raise ImportError(
+            "loki_mode_sdk cannot be imported into a subinterpreter. Under mod_wsgi, run the "
+            "application in the main one: WSGIApplicationGroup %{GLOBAL}"
+        ) from error
+    raise
+
+from loki_mode_sdk import errors as _errors
+from loki_mode_sdk.client import AutonomiClient, Client, TokenAuth
+from loki_mode_sdk.errors import *  # noqa: F403
+from loki_mode_sdk.events import EventStream
+from loki_mode_sdk.generated import managers as _managers
+from loki_mode_sdk.generated import models as _models
+from loki_mode_sdk.generated.managers import *  # noqa: F403
+from loki_mode_sdk.generated.models import *  # noqa: F403
+
+__all__ = ["AutonomiClient", "Client", "EventStream", "TokenAuth", "__version__"]
+__all__ += _errors.__all__
+__all__ += _managers.__all__
+__all__ += _models.__all__

@@ -1,0 +1,49 @@
+"""Dicts that hold secrets and do not show them."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Union
+
+    _Base = dict[str, Any]
+    _Mapping = Union[dict[str, Any], "Record"]
+else:
+    _Base = dict
+
+__all__ = ["Record"]
+
+# The secrets of key creation and rotation; real servers send hash and salt along with the token.
+_SECRETS = frozenset({"token", "hash", "salt"})
+
+
+class Record(_Base):
+    """A dict that masks secret values wherever it is printed; they are there as ever.
+
+    Dicts inside of it are records too, so that they can be printed on their own.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for key, value in self.items():
+            if type(value) is dict:
+                self[key] = Record(value)
+
+    def __repr__(self) -> str:
+        shown = {
+            key: "***" if key in _SECRETS and value is not None else value
+            for key, value in self.items()
+        }
+        return repr(shown)
+
+    def copy(self) -> Record:
+        """Returns a shallow copy that masks secrets as well."""
+        return Record(self)
+
+    def __or__(self, other: Any) -> Any:
+        merged = super().__or__(other)
+        return merged if merged is NotImplemented else Record(merged)
+
+    def __ror__(self, other: Any) -> Any:
+        merged = super().__ror__(other)
+        return merged if merged is NotImplemented else Record(merged)

@@ -1,0 +1,77 @@
+//! Errors of the engine as exceptions of Python.
+//!
+//! The classes are Python source (`loki_mode_sdk/errors.py`): under the stable ABI a native class cannot extend an
+//! exception on every version. What crosses over is data.
+
+use loki_mode_core::{Error, ErrorKind};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyList};
+
+/// The exception for an error.
+pub(crate) fn raise(py: Python<'_>, error: Error) -> PyErr {
+    build(py, error).unwrap_or_else(|problem| problem)
+}
+
+/// A `ConfigError` of the binding's own.
+pub(crate) fn config(py: Python<'_>, param: &str, message: String) -> PyErr {
+    let build = || {
+        let fields = PyDict::new(py);
+        fields.set_item("param", param)?;
+        class(py, "ConfigError")?.call((message,), Some(&fields))
+    };
+    build().map_or_else(|problem: PyErr| problem, PyErr::from_value)
+}
+
+fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let module =
+        MODULE.get_or_try_init(py, || PyModule::import(py, "loki_mode_sdk.errors").map(Bound::unbind))?;
+    module.bind(py).getattr(name)
+}
+
+fn build(py: Python<'_>, error: Error) -> PyResult<PyErr> {
+    let info = error.info();
+    let fields = PyDict::new(py);
+    fields.set_item("status_code", info.status_code)?;
+    fields.set_item("response_body", info.response_body)?;
+    fields.set_item("code", info.code)?;
+    fields.set_item("method", info.method)?;
+    fields.set_item("path", info.path)?;
+    fields.set_item("attempts", info.attempts)?;
+    fields.set_item("retry_after", info.retry_after)?;
+    // No `_` here: a new kind has to be thought about.
+    match info.kind {
+        ErrorKind::Argument => return Ok(PyTypeError::new_err(info.message)),
+        // The caller has the exception of the signal handler; this one is for an interruption without one.
+        ErrorKind::Interrupted => return Ok(PyKeyboardInterrupt::new_err(info.message)),
+        ErrorKind::Cancelled => {
+            let class = PyModule::import(py, "asyncio")?.getattr("CancelledError")?;
+            return Ok(PyErr::from_value(class.call1((info.message,))?));
+        }
+        ErrorKind::PermissionDenied => fields.set_item("required_scope", info.required_scope)?,
+        ErrorKind::Validation => {
+            let field_error = class(py, "FieldError")?;
+            let errors = PyList::empty(py);
+            for error in info.errors {
+                errors.append(field_error.call1((error.location, error.message))?)?;
+            }
+            fields.set_item("errors", errors)?;
+        }
+        ErrorKind::Connection | ErrorKind::Timeout => {
+            fields.set_item("maybe_executed", info.maybe_executed)?
+        }
+        ErrorKind::Config => fields.set_item("param", info.param)?,
+        ErrorKind::Authentication
+        | ErrorKind::NotFound
+        | ErrorKind::Conflict
+        | ErrorKind::RateLimit
+        | ErrorKind::NotAvailable
+        | ErrorKind::Server
+        | ErrorKind::Api
+        | ErrorKind::Decode => {}
+    }
+    let exception = class(py, info.kind.class_name())?.call((info.message,), Some(&fields))?;
+    Ok(PyErr::from_value(exception))
+}

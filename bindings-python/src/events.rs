@@ -1,0 +1,44 @@
+//! Following the events of a run.
+
+use loki_mode_core::Value;
+use pyo3::prelude::*;
+
+use crate::arguments;
+use crate::client::Client;
+
+/// What has been given out so far, for each run that is followed.
+#[pyclass(frozen, module = "loki_mode_sdk._native")]
+pub(crate) struct EventStream {
+    client: Py<Client>,
+    stream: loki_mode_core::events::EventStream,
+}
+
+#[pymethods]
+impl EventStream {
+    #[new]
+    fn new(client: Py<Client>) -> Self {
+        EventStream { client, stream: loki_mode_core::events::EventStream::new() }
+    }
+
+    /// The events that were not given out yet, oldest first.
+    fn poll<'py>(
+        &self,
+        py: Python<'py>,
+        run_id: &Bound<'py, PyAny>,
+        since: &Bound<'py, PyAny>,
+        timeout: &Bound<'py, PyAny>,
+        max_retries: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let run_id: Value = arguments::id("run_id", run_id)?;
+        let since = match since.is_none() {
+            true => None,
+            false => {
+                let text = arguments::text("since", since)?;
+                Some(text.ok_or_else(|| arguments::mismatch("since", "str", since))?)
+            }
+        };
+        self.client.get().run(py, timeout, max_retries, |engine, call| {
+            engine.poll_events(&self.stream, run_id, since, call)
+        })
+    }
+}

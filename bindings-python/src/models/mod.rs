@@ -1,0 +1,9 @@
+//! Models as Python classes: what every class can do stands here, what they are is generated.
+
+pub(crate) mod class;
+mod copies;
+mod view;
+
+pub(crate) use class::{Extra, ModelClass, Values, make};
+pub(crate) use copies::{from_dict, replaced};
+pub(crate) use view::View;
