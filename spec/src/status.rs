@@ -7,7 +7,7 @@ pub(crate) const CHAPTER: Chapter = Chapter {
     title: "Status",
     models: &[],
     operations: &[Operation::get("get_status", "/api/status", Returns::Object).doc(
-        "Returns the status of the server: `status`, `version`, `uptime_seconds`, `active_sessions`, `running_agents`, \
+        "Returns the status of the server. It holds `status`, `version`, `uptime_seconds`, `active_sessions`, `running_agents`, \
          `pending_tasks`, `phase`, `iteration` and whatever else this server reports.",
     )],
 };

@@ -34,9 +34,10 @@ class Operations:
         timeout: float | None = None,
         max_retries: int | None = None,
     ) -> dict[str, Any]:
-        """Returns the status of the server: `status`, `version`, `uptime_seconds`,
-        `active_sessions`, `running_agents`, `pending_tasks`, `phase`, `iteration` and whatever else
-        this server reports.
+        """Returns the status of the server.
+
+        It holds `status`, `version`, `uptime_seconds`, `active_sessions`, `running_agents`,
+        `pending_tasks`, `phase`, `iteration` and whatever else this server reports.
 
         Endpoint: `GET /api/status`.
 
