@@ -1,1 +1,8 @@
-//! Placeholder crate root.
+//! The native module of the npm package: hands calls to the engine and settles them on the JavaScript thread.
+//!
+//! It knows no endpoint. What a caller sees, arguments, promises, error classes, is TypeScript.
+
+mod client;
+mod failure;
+mod runtime;
+pub mod text;

@@ -1,0 +1,25 @@
+// One implementation, in CommonJS: with a second copy for modules there would be two classes of each name.
+import sdk from './dist/index.js';
+
+export const {
+  APIConnectionError,
+  APITimeoutError,
+  AuthenticationError,
+  AutonomiClient,
+  AutonomiError,
+  Client,
+  ConfigError,
+  ConflictError,
+  DecodeError,
+  EventStream,
+  ForbiddenError,
+  NotAvailableError,
+  NotAvailableOnControlPlaneError,
+  NotFoundError,
+  PermissionDeniedError,
+  RateLimitError,
+  ServerError,
+  SessionManager,
+  TaskManager,
+  ValidationError,
+} = sdk;

@@ -1,0 +1,77 @@
+//! Errors on their way to JavaScript: structured data as JSON text, from which TypeScript makes its own classes.
+
+use loki_mode_core::{Error, ErrorInfo};
+use serde::Serialize;
+
+/// What `errors.ts` reads; a field that is not known is left out.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Failure<'a> {
+    class: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_code: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_body: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+    attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    required_scope: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldFailure<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    maybe_executed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    param: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct FieldFailure<'a> {
+    location: &'a str,
+    message: &'a str,
+}
+
+/// The error as JSON text.
+pub(crate) fn to_json(error: &Error) -> String {
+    let ErrorInfo {
+        kind,
+        message,
+        status_code,
+        response_body,
+        code,
+        method,
+        path,
+        attempts,
+        retry_after,
+        required_scope,
+        errors,
+        maybe_executed,
+        param,
+    } = error.details();
+    let failure = Failure {
+        class: kind.class_name(),
+        message,
+        status_code: *status_code,
+        response_body: response_body.as_deref(),
+        code: code.as_deref(),
+        method: method.as_deref(),
+        path: path.as_deref(),
+        attempts: *attempts,
+        retry_after: *retry_after,
+        required_scope: required_scope.as_deref(),
+        errors: errors
+            .iter()
+            .map(|field| FieldFailure { location: &field.location, message: &field.message })
+            .collect(),
+        maybe_executed: *maybe_executed,
+        param: param.as_deref(),
+    };
+    serde_json::to_string(&failure).expect("strings, numbers and booleans can be written as JSON")
+}

@@ -1,0 +1,140 @@
+/** Checks the arguments of a call and writes them as the engine takes them. */
+
+import { CALL_OPTIONS, kindOf } from './options.js';
+
+/** One operation: how its arguments are checked and its answer is read. */
+export interface Operation {
+  /** Its name in the operations table. */
+  readonly name: string;
+  /** The name of its method. */
+  readonly method: string;
+  /** Its parameters, in the order in which the engine takes them. */
+  readonly params: readonly Param[];
+  /** What is done with the data: nothing to hand out, handed out as it is, or with its secrets masked in prints. */
+  readonly answer: 'nothing' | 'data' | 'secret';
+}
+
+/** One parameter. */
+export interface Param {
+  readonly name: string;
+  readonly type: keyof typeof CHECKS;
+  /** Where a caller writes it: as an argument, in the options, or in the object of parameters. */
+  readonly place: 'argument' | 'options' | 'params';
+  readonly required?: true;
+}
+
+/** A check gives the JSON text of a value that fits, otherwise nothing. */
+interface Check {
+  readonly expected: string;
+  readonly encode: (value: unknown) => string | undefined;
+}
+
+// Half of a surrogate pair has no UTF-8 form: it could not be sent as it is.
+const UNPAIRED_SURROGATE = /\p{Cs}/u;
+
+function string(value: unknown): string | undefined {
+  return typeof value === 'string' && !UNPAIRED_SURROGATE.test(value) ? JSON.stringify(value) : undefined;
+}
+
+function integer(value: unknown): string | undefined {
+  return Number.isSafeInteger(value) ? String(value) : undefined;
+}
+
+function strings(value: unknown): string | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const items = value.map(string);
+  return items.includes(undefined) ? undefined : `[${items.join(',')}]`;
+}
+
+function object(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  // Throws for a cycle or a bigint, with a message that says so.
+  const text = JSON.stringify(value);
+  return text?.startsWith('{') ? text : undefined;
+}
+
+const CHECKS = {
+  id: { expected: 'an integer or a string', encode: (value) => integer(value) ?? string(value) },
+  string: { expected: 'a string', encode: string },
+  integer: { expected: 'an integer', encode: integer },
+  boolean: {
+    expected: 'a boolean',
+    encode: (value) => (typeof value === 'boolean' ? String(value) : undefined),
+  },
+  strings: { expected: 'an array of strings', encode: strings },
+  object: { expected: 'an object', encode: object },
+} satisfies Record<string, Check>;
+
+/**
+ * The arguments as a JSON array in the order of the parameters, null where one is not given.
+ *
+ * @throws TypeError naming the parameter that is missing or of the wrong type.
+ */
+export function encodeArguments(operation: Operation, values: readonly unknown[]): string {
+  const texts = operation.params.map((param, index) => encode(operation, param, values[index]));
+  return `[${texts.join(',')}]`;
+}
+
+function encode(operation: Operation, param: Param, value: unknown): string {
+  if (value == null) {
+    if (param.required) throw new TypeError(`${param.name} is missing: ${operation.method} needs it`);
+    return 'null';
+  }
+  const check: Check = CHECKS[param.type];
+  let text: string | undefined;
+  try {
+    text = check.encode(value);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new TypeError(`${param.name} cannot be written as JSON: ${reason}`, { cause });
+  }
+  if (text === undefined) {
+    throw new TypeError(`${param.name} must be ${check.expected}, not ${whyNot(param, value)}`);
+  }
+  return text;
+}
+
+function whyNot(param: Param, value: unknown): string {
+  if (typeof value === 'number' && Number.isInteger(value)) {
+    return param.type === 'id' || param.type === 'integer'
+      ? `${value}, which a number cannot hold exactly`
+      : kindOf(value);
+  }
+  if (typeof value === 'string' && UNPAIRED_SURROGATE.test(value)) {
+    return 'one with half of a surrogate pair';
+  }
+  if (param.type === 'strings' && Array.isArray(value)) return 'an array with something else in it';
+  return kindOf(value);
+}
+
+/**
+ * Checks the objects that hold named parameters: a misspelt name would otherwise go unnoticed.
+ *
+ * @throws TypeError if one is not an object, or has a name that the method does not take.
+ */
+export function checkNames(operation: Operation, options: unknown, params: unknown): void {
+  checkObject(operation, 'options', options, CALL_OPTIONS);
+  checkObject(operation, 'params', params, NO_NAMES);
+}
+
+const NO_NAMES: ReadonlySet<string> = new Set();
+
+function checkObject(
+  operation: Operation,
+  place: 'options' | 'params',
+  value: unknown,
+  others: ReadonlySet<string>,
+): void {
+  if (value == null) return;
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    throw new TypeError(`${place} of ${operation.method} must be an object, not ${kindOf(value)}`);
+  }
+  for (const name of Object.keys(value)) {
+    if (
+      !others.has(name) &&
+      !operation.params.some((param) => param.place === place && param.name === name)
+    ) {
+      throw new TypeError(`${operation.method} has no ${place === 'options' ? 'option' : 'field'} ${name}`);
+    }
+  }
+}

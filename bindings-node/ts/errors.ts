@@ -1,0 +1,209 @@
+/** What the server says about one field of a request. */
+export interface FieldError {
+  /** Where, for example `body.name` or `query.limit`. */
+  location: string;
+  /** What is wrong with it. */
+  message: string;
+}
+
+/** What is known about an error beside its message. */
+export interface ErrorDetails {
+  statusCode?: number | undefined;
+  responseBody?: string | undefined;
+  code?: string | undefined;
+  method?: string | undefined;
+  path?: string | undefined;
+  attempts?: number | undefined;
+  retryAfter?: number | undefined;
+  requiredScope?: string | undefined;
+  errors?: FieldError[] | undefined;
+  maybeExecuted?: boolean | undefined;
+  param?: string | undefined;
+  cause?: unknown;
+}
+
+/** What everything that a call can fail with is derived from, but for a `TypeError` and the reason of an abort. */
+export class AutonomiError extends Error {
+  /** The status of the server's answer, if there was one. */
+  declare readonly statusCode: number | undefined;
+  /** The body of the server's answer, at most its first 64 KiB. */
+  declare readonly responseBody: string | undefined;
+  /** The server's own code for the error, if it has one. */
+  declare readonly code: string | undefined;
+  /** The HTTP method of the request. */
+  declare readonly method: string | undefined;
+  /** The path of the request, without its query. */
+  declare readonly path: string | undefined;
+  /** How many requests were sent. */
+  readonly attempts: number;
+  /** How long the server wants to be left alone, in seconds. */
+  declare readonly retryAfter: number | undefined;
+
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    this.attempts = details.attempts ?? 0;
+    set(this, { ...details, attempts: undefined, cause: undefined });
+  }
+
+  static {
+    define(AutonomiError, 'AutonomiError');
+  }
+}
+
+/** 401: there is no token, or it is not valid (any more). */
+export class AuthenticationError extends AutonomiError {
+  static {
+    define(AuthenticationError, 'AuthenticationError');
+  }
+}
+
+/** 403: the token does not allow this. Also called `ForbiddenError`. */
+export class PermissionDeniedError extends AutonomiError {
+  /** The scope that the token lacks, if the server says so. */
+  declare readonly requiredScope: string | undefined;
+
+  static {
+    define(PermissionDeniedError, 'PermissionDeniedError');
+  }
+}
+
+/** 404: the server does not know it; the message says so if it is the route that the server lacks. */
+export class NotFoundError extends AutonomiError {
+  static {
+    define(NotFoundError, 'NotFoundError');
+  }
+}
+
+/** 409: in conflict with what is there. */
+export class ConflictError extends AutonomiError {
+  static {
+    define(ConflictError, 'ConflictError');
+  }
+}
+
+/** 400 or 422: the server refuses the arguments. */
+export class ValidationError extends AutonomiError {
+  /** What the server says about single fields; never the values that were sent. */
+  readonly errors: readonly FieldError[];
+
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { ...details, errors: undefined });
+    this.errors = details.errors ?? [];
+  }
+
+  static {
+    define(ValidationError, 'ValidationError');
+  }
+}
+
+/** 429: too many requests; `retryAfter` says how long to wait, if the server does. */
+export class RateLimitError extends AutonomiError {
+  static {
+    define(RateLimitError, 'RateLimitError');
+  }
+}
+
+/** This server does not offer it: 410, 501, an unknown route, or a web page where JSON was due. */
+export class NotAvailableError extends AutonomiError {
+  static {
+    define(NotAvailableError, 'NotAvailableError');
+  }
+}
+
+/** Any other 5xx. */
+export class ServerError extends AutonomiError {
+  static {
+    define(ServerError, 'ServerError');
+  }
+}
+
+/** The server could not be reached, or the connection was lost. */
+export class APIConnectionError extends AutonomiError {
+  /** Whether the server may have executed the request all the same. */
+  declare readonly maybeExecuted: boolean | undefined;
+
+  static {
+    define(APIConnectionError, 'APIConnectionError');
+  }
+}
+
+/** The `timeout` of the call passed. */
+export class APITimeoutError extends APIConnectionError {
+  static {
+    define(APITimeoutError, 'APITimeoutError');
+  }
+}
+
+/** A successful answer that is not what the method returns; the message names the place in the JSON. */
+export class DecodeError extends AutonomiError {
+  static {
+    define(DecodeError, 'DecodeError');
+  }
+}
+
+/** A bad option, id or argument value, noticed before anything was sent. */
+export class ConfigError extends AutonomiError {
+  /** The option or parameter at fault. */
+  declare readonly param: string | undefined;
+
+  static {
+    define(ConfigError, 'ConfigError');
+  }
+}
+
+export { NotAvailableError as NotAvailableOnControlPlaneError, PermissionDeniedError as ForbiddenError };
+
+/** Puts the name of a class where `Error` has it: on the prototype, so that it survives minifiers. */
+function define(type: new (message: string) => Error, name: string): void {
+  Object.defineProperty(type.prototype, 'name', { value: name, configurable: true, writable: true });
+}
+
+/** Sets what is known, so that a printed error does not list what is not. */
+function set(error: AutonomiError, details: ErrorDetails): void {
+  for (const [name, value] of Object.entries(details)) {
+    if (value !== undefined) {
+      Object.defineProperty(error, name, { value, enumerable: true, configurable: true, writable: true });
+    }
+  }
+}
+
+const CLASSES: Readonly<Record<string, new (message: string, details: ErrorDetails) => AutonomiError>> = {
+  AutonomiError,
+  AuthenticationError,
+  PermissionDeniedError,
+  NotFoundError,
+  ConflictError,
+  ValidationError,
+  RateLimitError,
+  NotAvailableError,
+  ServerError,
+  APIConnectionError,
+  APITimeoutError,
+  DecodeError,
+  ConfigError,
+};
+
+/** The error that the engine describes in this JSON text, as an instance of its class. */
+export function errorFromNative(text: string): Error {
+  const {
+    class: name,
+    message,
+    ...details
+  } = JSON.parse(text) as ErrorDetails & {
+    class: string;
+    message: string;
+  };
+  const worded = inCamelCase(message);
+  if (name === 'TypeError') return new TypeError(worded);
+  if (details.param !== undefined) details.param = camel(details.param);
+  return new (CLASSES[name] ?? AutonomiError)(worded, details);
+}
+
+/** The message with the names of options and parameters, which the engine puts in backquotes, as they are here. */
+function inCamelCase(message: string): string {
+  return message.replace(/`([a-z]+(?:_[a-z]+)+)`/g, (_, name: string) => `\`${camel(name)}\``);
+}
+
+function camel(name: string): string {
+  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,30 @@
+/**
+ * The client SDK of the Autonomi Control Plane, the REST API of Loki Mode.
+ *
+ * @packageDocumentation
+ */
+
+export {
+  APIConnectionError,
+  APITimeoutError,
+  AuthenticationError,
+  AutonomiError,
+  ConfigError,
+  ConflictError,
+  DecodeError,
+  type ErrorDetails,
+  type FieldError,
+  ForbiddenError,
+  NotAvailableError,
+  NotAvailableOnControlPlaneError,
+  NotFoundError,
+  PermissionDeniedError,
+  RateLimitError,
+  ServerError,
+  ValidationError,
+} from './errors.js';
+export { EventStream } from './events.js';
+export { AutonomiClient, AutonomiClient as Client } from './generated/client.js';
+export { SessionManager, TaskManager } from './generated/managers.js';
+export type * from './generated/models.js';
+export type { CallOptions, ClientOptions } from './options.js';
