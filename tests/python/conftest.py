@@ -1,0 +1,47 @@
+"""The servers that the tests call, as fixtures."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from loki_mode_sdk import AutonomiClient
+from servers import ControlPlane, FaultServer
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch):
+    for name in list(os.environ):
+        if name.startswith("LOKI_") and name not in ("LOKI_FAULT_SERVER", "LOKI_CONTROL_PLANE"):
+            monkeypatch.delenv(name)
+        if name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def fault_server():
+    with FaultServer() as server:
+        yield server
+
+
+@pytest.fixture
+def client_of(fault_server):
+    """Makes clients of a server that gives the replies it is told to give."""
+    clients = []
+
+    def make(*replies, **options):
+        client = AutonomiClient(fault_server.serve(list(replies)), **options)
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture(scope="session", params=["guide", "v5.51", "v9.22"])
+def control_plane(request):
+    """A fresh local control plane with something in it, for each profile."""
+    with ControlPlane(request.param) as server:
+        yield server

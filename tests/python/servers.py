@@ -1,0 +1,78 @@
+"""Starts the servers of this repository for tests and talks to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def binary(name: str) -> str:
+    """The path of a program of this repository."""
+    given = os.environ.get(name.upper().replace("-", "_"))
+    candidates = (
+        [Path(given)] if given else [ROOT / "target" / p / name for p in ("debug", "release")]
+    )
+    for candidate in candidates:
+        if candidate.exists():
+            return str(candidate)
+    raise FileNotFoundError(f"{name} is not built (looked for {candidates}); run `make servers`")
+
+
+class FaultServer:
+    """`loki-fault-server`: gives scripted answers and records what was asked."""
+
+    def __enter__(self) -> FaultServer:
+        self._process = subprocess.Popen(
+            [binary("loki-fault-server")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._process.stdin.close()
+        self._process.wait(10)
+        self._process.stdout.close()
+
+    def _ask(self, **command: object) -> dict:
+        self._process.stdin.write(json.dumps(command) + "\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline())
+        assert "error" not in answer, answer
+        return answer
+
+    def serve(self, replies: list[dict]) -> str:
+        return self._ask(serve=replies)["base_url"]
+
+    def refuse(self) -> str:
+        return self._ask(refuse=True)["base_url"]
+
+    def recorded(self) -> dict:
+        return self._ask(recorded=True)
+
+
+class ControlPlane:
+    """`loki-control-plane` in memory, with something in it."""
+
+    TOKEN = "loki_test_admin_token"
+
+    def __init__(self, profile: str) -> None:
+        self.profile = profile
+
+    def __enter__(self) -> ControlPlane:
+        command = [binary("loki-control-plane"), "--port", "0", "--seed"]
+        command += ["--token", self.TOKEN, "--profile", self.profile]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
+        self.base_url = self._process.stdout.readline().strip()
+        assert self.base_url.startswith("http://"), f"{command} said {self.base_url!r}"
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+        self._process.stdout.close()

@@ -1,0 +1,100 @@
+"""Errors: classes, fields, pickles, messages."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+
+import pytest
+
+import loki_mode_sdk
+from loki_mode_sdk import (
+    APIConnectionError,
+    APITimeoutError,
+    AutonomiError,
+    ConfigError,
+    FieldError,
+    ForbiddenError,
+    NotAvailableError,
+    NotAvailableOnControlPlaneError,
+    PermissionDeniedError,
+    ValidationError,
+)
+from loki_mode_sdk import errors as module
+
+CLASSES = sorted(
+    {c for n in module.__all__ if issubclass(c := getattr(module, n), Exception)},
+    key=lambda c: c.__name__,
+)
+EXTRA = {
+    PermissionDeniedError: {"required_scope": "control"},
+    ValidationError: {"errors": [FieldError("body.name", "Field required")]},
+    APIConnectionError: {"maybe_executed": True},
+    APITimeoutError: {"maybe_executed": False},
+    ConfigError: {"param": "timeout"},
+}
+FIELDS = {
+    "status_code": 404,
+    "response_body": "{}",
+    "code": "X",
+    "method": "GET",
+    "path": "/api/runs",
+    "attempts": 3,
+    "retry_after": 1.5,
+}
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_class_has_its_fields_and_can_be_pickled(cls):
+    fields = {**FIELDS, **EXTRA.get(cls, {})}
+    error = cls("what happened", **fields)
+    assert isinstance(error, AutonomiError)
+    assert str(error) == "what happened"
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        again = pickle.loads(pickle.dumps(error, protocol))
+        assert type(again) is cls
+        assert str(again) == "what happened"
+        assert {name: getattr(again, name) for name in fields} == fields
+    assert cls.__module__ == "loki_mode_sdk"
+    assert getattr(loki_mode_sdk, cls.__name__) is cls
+    assert str(cls()) == ""
+
+
+def test_both_names_are_the_same_class():
+    assert ForbiddenError is PermissionDeniedError
+    assert NotAvailableOnControlPlaneError is NotAvailableError
+
+
+def test_the_tree():
+    assert issubclass(APITimeoutError, APIConnectionError)
+    assert issubclass(ConfigError, ValueError)
+
+
+def test_nobody_listens(fault_server):
+    base_url = fault_server.refuse()
+    port = base_url.rsplit(":", 1)[1]
+    client = loki_mode_sdk.AutonomiClient(base_url, max_retries=0)
+    with pytest.raises(APIConnectionError) as caught:
+        client.get_status()
+    assert port in str(caught.value)
+    assert caught.value.maybe_executed is False
+
+
+def test_a_decode_error_shows_place_and_excerpt(client_of):
+    client = client_of({"json": [{"id": 1}, {"id": 2, "name": 5}]})
+    with pytest.raises(loki_mode_sdk.DecodeError, match=r"\[1\]\.name") as caught:
+        client.list_projects()
+    assert '"name":5' in str(caught.value)
+    assert caught.value.status_code == 200
+
+
+def test_an_integer_with_more_digits_than_python_converts(client_of):
+    limit = getattr(sys, "get_int_max_str_digits", lambda: 0)()
+    digits = "1" + "0" * 5000
+    headers = {"content-type": "application/json"}
+    client = client_of({"text": f'{{"id":{digits}}}', "headers": headers})
+    if limit:
+        with pytest.raises(loki_mode_sdk.DecodeError, match="digits"):
+            client.get_project(1)
+    else:
+        assert client.get_project(1).id == int(digits)

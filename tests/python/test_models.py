@@ -1,0 +1,209 @@
+"""Model classes behave like frozen dataclasses and lose nothing."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import inspect
+import json
+import pickle
+import sys
+
+import pytest
+
+import loki_mode_sdk
+from loki_mode_sdk import AuditEntry, Project, Run, RunEvent, Task
+from loki_mode_sdk.generated import models
+
+CLASSES = [getattr(models, name) for name in models.__all__]
+RUN = {
+    "id": 2**70,
+    "project_id": "proj-1",
+    "status": "a state that nobody knows",
+    "trigger": "api",
+    "config": {"model": "x", "retries": 2, "nested": [1, 1.0, None, {"deep": True}]},
+    "ended_at": None,
+    "result_summary": [1, 2],
+    "events": [{"id": 1, "run_id": 2**70, "details": {"a": 1}, "new_field": "kept"}],
+    "new_object": {"list": [1, {"x": 2**80}]},
+}
+
+
+@pytest.fixture
+def run():
+    return Run.from_dict(RUN)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_class_can_be_made_copied_compared_and_pickled(cls):
+    names = cls.__match_args__
+    positional = cls(*range(len(names)))
+    keyword = cls(**{name: index for index, name in enumerate(names)})
+    assert positional == keyword
+    assert hash(positional) == hash(keyword)
+    assert [getattr(positional, name) for name in names] == list(range(len(names)))
+    assert positional.to_dict() == dict(zip(names, range(len(names))))
+    assert list(inspect.signature(cls).parameters) == list(names)
+    assert copy.copy(positional) == copy.deepcopy(positional) == positional
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        again = pickle.loads(pickle.dumps(positional, protocol))
+        assert again == positional
+        assert again.to_dict() == positional.to_dict()
+    assert cls.__module__ == "loki_mode_sdk"
+    assert getattr(loki_mode_sdk, cls.__name__) is cls
+    assert cls.__doc__
+
+
+def test_dicts_go_through_unchanged(run):
+    assert run.to_dict() == RUN
+    assert json.loads(json.dumps(run.to_dict())) == RUN
+    assert isinstance(run.events[0], RunEvent)
+    assert run.events[0].to_dict() == RUN["events"][0]
+    assert type(run.to_dict()["config"]["nested"][1]) is float
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        assert pickle.loads(pickle.dumps(run, protocol)).to_dict() == RUN
+    assert copy.deepcopy(run).to_dict() == RUN
+
+
+def test_null_and_missing_are_told_apart_only_by_to_dict():
+    null, missing = Project.from_dict({"id": 1, "description": None}), Project.from_dict({"id": 1})
+    assert null.description is missing.description is None
+    assert null == missing
+    assert "description" in null.to_dict()
+    assert "description" not in missing.to_dict()
+
+
+def test_nothing_that_to_dict_returns_is_shared(run):
+    run.to_dict()["new_object"]["list"].append(1)
+    run.to_dict()["config"]["nested"].clear()
+    assert run.to_dict() == RUN
+    copied = copy.deepcopy(run)
+    copied.config["model"] = "changed"
+    assert run.config["model"] == "x"
+
+
+def test_fields_cannot_be_set():
+    project = Project(1, "alpha")
+    with pytest.raises(AttributeError):
+        project.name = "beta"
+    with pytest.raises(AttributeError):
+        del project.name
+    with pytest.raises(AttributeError):
+        project.other = 1
+
+
+def test_constructors_know_their_fields():
+    with pytest.raises(TypeError, match="id"):
+        Project()
+    with pytest.raises(TypeError, match="colour"):
+        Project(1, colour="red")
+
+
+def test_equality_looks_at_every_field():
+    assert Project(1, "a") == Project(1, "a")
+    assert Project(1, "a") != Project(1, "b")
+    assert Project(1, "a") != Project("1", "a")
+    assert Project.from_dict({"id": 1, "x": 1}) != Project.from_dict({"id": 1, "x": 2})
+    assert Project.from_dict({"id": 1, "x": 1}) != Project(1)
+    assert Project(1) != Task(1)
+    assert Project(1) != 1
+    assert len({Project(1, "a"), Project(1, "a"), Project(1, "b")}) == 2
+
+
+def test_models_with_dicts_can_be_hashed(run):
+    assert {run: 1}[Run.from_dict(RUN)] == 1
+
+
+def test_repr_is_short():
+    assert repr(Project(7, "alpha")) == "Project(id=7, name='alpha')"
+    assert len(repr(Project(7, "a" * 10_000))) < 200
+    assert "new_object" not in repr(Run.from_dict(RUN))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="no match statement before 3.10")
+def test_match_statement():
+    scope = {"Project": Project, "project": Project(7, "alpha")}
+    exec("match project:\n case Project(number, name): found = number, name", scope)
+    assert scope["found"] == (7, "alpha")
+
+
+@pytest.mark.skipif(not hasattr(copy, "replace"), reason="no copy.replace before 3.13")
+def test_replace(run):
+    changed = copy.replace(run, status="completed")
+    assert (changed.status, changed.config, run.status) == ("completed", run.config, RUN["status"])
+    with pytest.raises(TypeError, match="colour"):
+        copy.replace(run, colour="red")
+
+
+@pytest.mark.parametrize("data", [None, [], "x", 1])
+def test_from_dict_wants_a_dict(data):
+    with pytest.raises(TypeError, match="from_dict"):
+        Project.from_dict(data)
+
+
+def test_from_dict_wants_required_fields():
+    with pytest.raises(ValueError, match="id"):
+        Project.from_dict({"name": "x"})
+    with pytest.raises(ValueError, match="id"):
+        Run.from_dict({"id": 1, "events": [{}]})
+    with pytest.raises(TypeError, match="str"):
+        Project.from_dict({"id": 1, 2: 3})
+
+
+def test_a_dict_that_holds_itself_is_an_error_and_not_a_crash():
+    loop: dict = {}
+    loop["loop"] = loop
+    with pytest.raises(RecursionError):
+        Project.from_dict({"id": 1, "extra": loop})
+    with pytest.raises(RecursionError):
+        Run(1, config=loop).to_dict()
+
+
+def test_cycles_through_models_are_collected():
+    class Marker:
+        pass
+
+    import weakref
+
+    marker = Marker()
+    details = {"marker": marker}
+    details["entry"] = AuditEntry("t", "a", details=details)
+    alive = weakref.ref(marker)
+    del marker, details
+    gc.collect()
+    assert alive() is None
+
+
+def test_instances_without_containers_are_no_work_for_the_collector(client_of):
+    rows = [
+        {"timestamp": "t", "action": "a", "success": True},
+        {"timestamp": "t", "action": "a", "details": {"x": [1]}},
+    ]
+    entries = client_of({"json": rows}).query_audit()
+    assert [gc.is_tracked(entry) for entry in entries] == [False, True]
+
+
+def test_repeated_strings_of_a_list_are_one_object(client_of):
+    rows = [
+        {"id": i, "status": "active", "created_at": f"2026-11-21T22:49:{i:02}"} for i in range(60)
+    ]
+    projects = client_of({"json": rows}).list_projects()
+    assert len({id(project.status) for project in projects}) == 1
+    assert [project.to_dict() for project in projects] == rows
+
+
+def test_decoding_keeps_numbers_and_order(client_of):
+    text = '[{"id":1234567890123456789012,"z":[1.0,-0,1e2,0.1,18446744073709551615],"a":1}]'
+    (project,) = client_of(
+        {"text": text, "headers": {"content-type": "application/json"}}
+    ).list_projects()
+    assert project.id == 1234567890123456789012
+    assert list(project.to_dict()) == ["id", "z", "a"]
+    assert repr(project.to_dict()["z"]) == "[1.0, 0, 100.0, 0.1, 18446744073709551615]"
+
+
+def test_unknown_keys_that_come_twice_keep_their_last_value(client_of):
+    client = client_of(
+        {"text": '{"id":1,"x":1,"x":2}', "headers": {"content-type": "application/json"}}
+    )
+    assert client.get_project(1).to_dict() == {"id": 1, "x": 2}

@@ -1,0 +1,94 @@
+"""Code as the guide has it, for mypy --strict; it is not executed."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from loki_mode_sdk import (
+    ApiKey,
+    AuditEntry,
+    AutonomiClient,
+    AutonomiError,
+    Client,
+    EventStream,
+    ForbiddenError,
+    NotFoundError,
+    PermissionDeniedError,
+    Project,
+    Run,
+    RunEvent,
+    SessionManager,
+    TaskManager,
+    Tenant,
+    TokenAuth,
+)
+
+
+def quick_start() -> None:
+    client = AutonomiClient(base_url="http://localhost:57374", token="loki_your_token_here")
+    status: dict[str, Any] = client.get_status()
+    print(f"API version: {status.get('version')}")
+    projects: list[Project] = client.list_projects()
+    for p in projects:
+        print(f"  {p.id}: {p.name.upper()} ({p.status})")
+
+
+def methods(client: AutonomiClient) -> None:
+    project: Project = client.get_project("proj-1")
+    project = client.create_project("name", "description")
+    project = client.create_project(name="name", description=None)
+    tenants: list[Tenant] = client.list_tenants()
+    tenant: Tenant = client.create_tenant("name", description="description")
+    runs: list[Run] = client.list_runs(project_id="proj-1", status="running")
+    run: Run = client.get_run("run-1")
+    run = client.cancel_run(run.id)
+    run = client.replay_run(run_id=7)
+    timeline: list[RunEvent] = client.get_run_timeline("run-1")
+    keys: list[ApiKey] = client.list_api_keys()
+    created: dict[str, Any] = client.create_api_key("name", role="viewer")
+    rotated: dict[str, Any] = client.rotate_api_key("ci-pipeline", grace_period_hours=24)
+    entries: list[AuditEntry] = client.query_audit(start_date="2026-02-01", limit=1000)
+    nothing: None = client.delete_tenant(tenant.id)  # type: ignore[func-returns-value]
+    print(project, tenants, runs, timeline, keys, created, rotated, entries, nothing)
+
+
+def helpers(client: Client) -> None:
+    sessions = SessionManager(client)
+    print(sessions.list_sessions("proj-1"), sessions.get_session("session-id").status)
+    tasks = TaskManager(client)
+    all_tasks = tasks.list_tasks(project_id="proj-1", status="pending")
+    task = tasks.create_task(
+        project_id="proj-1",
+        title="Implement auth module",
+        description="Add JWT-based authentication",
+        priority="high",
+    )
+    tasks.update_task(task.id, status="in_progress")
+    print(all_tasks)
+    events = EventStream(client)
+    last_timestamp: str | None = None
+    while True:
+        for event in events.poll_events("run-1", since=last_timestamp):
+            print(f"[{event.event_type}] {event.phase}: {event.details}")
+            last_timestamp = event.timestamp
+        time.sleep(2)
+
+
+def errors() -> None:
+    with AutonomiClient(token=TokenAuth("loki_xxx"), timeout=5, max_retries=0) as client:
+        try:
+            client.get_project("nonexistent", timeout=1.5)
+        except NotFoundError as e:
+            print(f"Status code: {e.status_code}")
+        except PermissionDeniedError as e:
+            scope: str | None = e.required_scope
+            print(scope)
+        except ForbiddenError as e:
+            print(e.required_scope)
+        except AutonomiError as e:
+            print(e.status_code, e.response_body)
+
+
+def models() -> Project:
+    return Project.from_dict(Project(1, name="alpha").to_dict())
