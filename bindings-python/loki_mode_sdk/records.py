@@ -30,10 +30,7 @@ class Record(_Base):
                 self[key] = Record(value)
 
     def __repr__(self) -> str:
-        shown = {
-            key: "***" if key in _SECRETS and value is not None else value
-            for key, value in self.items()
-        }
+        shown = {key: "***" if key in _SECRETS and value is not None else value for key, value in self.items()}
         return repr(shown)
 
     def copy(self) -> Record:

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::Output;
 
-/// Columns of a line of Python; `line-length` in pyproject.toml is the same.
+/// Columns of a line of Python: fewer than `line-length` in pyproject.toml allows, for `help()` in a terminal.
 const WIDTH: usize = 100;
 
 const FOLDER: &str = "bindings-python/loki_mode_sdk/generated";

@@ -13,9 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def binary(name: str) -> str:
     """The path of a program of this repository."""
     given = os.environ.get(name.upper().replace("-", "_"))
-    candidates = (
-        [Path(given)] if given else [ROOT / "target" / p / name for p in ("debug", "release")]
-    )
+    candidates = [Path(given)] if given else [ROOT / "target" / p / name for p in ("debug", "release")]
     for candidate in candidates:
         if candidate.exists():
             return str(candidate)

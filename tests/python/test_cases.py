@@ -31,9 +31,7 @@ def same(expected, found, *, subset=False, strict=False):
         keys = set(expected) if subset else set(expected) | set(found)
         if strict and set(expected) != set(found):
             return False
-        return all(
-            same(expected.get(key), found.get(key), subset=subset, strict=strict) for key in keys
-        )
+        return all(same(expected.get(key), found.get(key), subset=subset, strict=strict) for key in keys)
     if isinstance(expected, list) and isinstance(found, list):
         return len(expected) == len(found) and all(
             same(a, b, subset=subset, strict=strict) for a, b in zip(expected, found)

@@ -26,9 +26,7 @@ def connect(control_plane):
     clients = []
 
     def make(**options):
-        client = AutonomiClient(
-            base_url=control_plane.base_url, token=control_plane.TOKEN, **options
-        )
+        client = AutonomiClient(base_url=control_plane.base_url, token=control_plane.TOKEN, **options)
         clients.append(client)
         return client
 

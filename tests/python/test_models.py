@@ -184,9 +184,7 @@ def test_instances_without_containers_are_no_work_for_the_collector(client_of):
 
 
 def test_repeated_strings_of_a_list_are_one_object(client_of):
-    rows = [
-        {"id": i, "status": "active", "created_at": f"2026-11-21T22:49:{i:02}"} for i in range(60)
-    ]
+    rows = [{"id": i, "status": "active", "created_at": f"2026-11-21T22:49:{i:02}"} for i in range(60)]
     projects = client_of({"json": rows}).list_projects()
     assert len({id(project.status) for project in projects}) == 1
     assert [project.to_dict() for project in projects] == rows
@@ -194,16 +192,12 @@ def test_repeated_strings_of_a_list_are_one_object(client_of):
 
 def test_decoding_keeps_numbers_and_order(client_of):
     text = '[{"id":1234567890123456789012,"z":[1.0,-0,1e2,0.1,18446744073709551615],"a":1}]'
-    (project,) = client_of(
-        {"text": text, "headers": {"content-type": "application/json"}}
-    ).list_projects()
+    (project,) = client_of({"text": text, "headers": {"content-type": "application/json"}}).list_projects()
     assert project.id == 1234567890123456789012
     assert list(project.to_dict()) == ["id", "z", "a"]
     assert repr(project.to_dict()["z"]) == "[1.0, 0, 100.0, 0.1, 18446744073709551615]"
 
 
 def test_unknown_keys_that_come_twice_keep_their_last_value(client_of):
-    client = client_of(
-        {"text": '{"id":1,"x":1,"x":2}', "headers": {"content-type": "application/json"}}
-    )
+    client = client_of({"text": '{"id":1,"x":1,"x":2}', "headers": {"content-type": "application/json"}})
     assert client.get_project(1).to_dict() == {"id": 1, "x": 2}

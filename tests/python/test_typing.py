@@ -37,7 +37,5 @@ def test_mistakes_are_found():
     path = HERE / "typing_rejected.py"
     lines = enumerate(path.read_text("utf-8").splitlines(), 1)
     marked = {(n, m.group(1)) for n, line in lines if (m := re.search(r"# error: (\S+)$", line))}
-    found = re.findall(
-        r"^typing_rejected\.py:(\d+): error: .*\[([a-z-]+)\]$", mypy(path).stdout, re.M
-    )
+    found = re.findall(r"^typing_rejected\.py:(\d+): error: .*\[([a-z-]+)\]$", mypy(path).stdout, re.M)
     assert {(int(line), code) for line, code in found} == marked
