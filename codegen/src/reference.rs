@@ -1,7 +1,316 @@
-//! To be filled.
+//! Writes `docs/api.md`, the reference for people.
+
+use loki_mode_spec::{
+    Bridge, CHAPTERS, Chapter, Field, FieldType, Location, Model, Need, Operation, Param, ParamType,
+    Presence, Returns, TypeScriptArguments,
+};
+use minijinja::{Environment, context};
+use serde::Serialize;
 
 use crate::Output;
+use crate::names::camel_case;
+
+#[derive(Serialize)]
+struct ChapterPage {
+    title: &'static str,
+    anchor: String,
+    operations: Vec<OperationPage>,
+    models: Vec<ModelPage>,
+}
+
+#[derive(Serialize)]
+struct OperationPage {
+    name: &'static str,
+    anchor: String,
+    doc: &'static str,
+    python: String,
+    typescript: String,
+    method: &'static str,
+    path: &'static str,
+    v2_path: Option<&'static str>,
+    params: Vec<ParamRow>,
+    returns: String,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct ParamRow {
+    name: &'static str,
+    kind: String,
+    need: String,
+    doc: String,
+}
+
+#[derive(Serialize)]
+struct ModelPage {
+    name: &'static str,
+    doc: &'static str,
+    fields: Vec<FieldRow>,
+}
+
+#[derive(Serialize)]
+struct FieldRow {
+    name: &'static str,
+    kind: String,
+    presence: &'static str,
+    doc: String,
+}
 
 pub(crate) fn outputs() -> Vec<Output> {
-    Vec::new()
+    let mut environment = Environment::new();
+    environment.set_trim_blocks(true);
+    environment.set_lstrip_blocks(true);
+    environment.set_keep_trailing_newline(true);
+    let chapters: Vec<ChapterPage> = CHAPTERS.iter().map(chapter_page).collect();
+    let text = environment
+        .render_str(include_str!("../templates/docs/api.md.j2"), context! { chapters })
+        .unwrap_or_else(|error| panic!("the template of the reference fits its data: {error:#}"));
+    vec![Output { path: "docs/api.md".to_owned(), text }]
+}
+
+fn chapter_page(chapter: &'static Chapter) -> ChapterPage {
+    ChapterPage {
+        title: chapter.title,
+        anchor: anchor(chapter.title),
+        operations: chapter.operations.iter().map(operation_page).collect(),
+        models: chapter.models.iter().copied().map(model_page).collect(),
+    }
+}
+
+/// The fragment that leads to a heading, as forges make it.
+fn anchor(heading: &str) -> String {
+    heading.to_lowercase().replace(' ', "-")
+}
+
+fn operation_page(operation: &'static Operation) -> OperationPage {
+    OperationPage {
+        name: operation.name,
+        anchor: anchor(operation.name),
+        doc: operation.doc,
+        python: python(operation),
+        typescript: typescript(operation),
+        method: operation.method.as_str(),
+        path: operation.path,
+        v2_path: operation.v2_path,
+        params: operation.params.iter().map(param_row).collect(),
+        returns: returns(&operation.returns),
+        notes: notes(operation),
+    }
+}
+
+fn param_row(param: &Param) -> ParamRow {
+    let kind = match param.ty {
+        ParamType::Id => "integer or string",
+        ParamType::Str => "string",
+        ParamType::Int => "integer",
+        ParamType::Bool => "boolean",
+        ParamType::StrList => "list of strings",
+        ParamType::Object => "object",
+    };
+    let need = match param.need {
+        Need::Required => "required".to_owned(),
+        Need::Optional => "optional".to_owned(),
+        Need::DefaultStr(value) => format!("default `\"{value}\"`"),
+        Need::DefaultInt(value) => format!("default `{value}`"),
+    };
+    let place = match param.location {
+        Location::Path => "path",
+        Location::Query => "query",
+        Location::Body => "body",
+    };
+    let mut doc = with_known(param.doc, param.known);
+    if let Some(other) = param.replaced_by {
+        doc.push_str(&format!(" Not sent if `{other}` is given."));
+    }
+    ParamRow { name: param.name, kind: format!("{kind} ({place})"), need, doc }
+}
+
+fn with_known(doc: &str, known: &[&str]) -> String {
+    if known.is_empty() {
+        return doc.to_owned();
+    }
+    let values: Vec<_> = known.iter().map(|value| format!("`{value}`")).collect();
+    format!("{doc} Known values: {}.", values.join(", "))
+}
+
+fn model_page(model: &'static Model) -> ModelPage {
+    ModelPage { name: model.name, doc: model.doc, fields: model.fields.iter().map(field_row).collect() }
+}
+
+fn field_row(field: &Field) -> FieldRow {
+    let kind = match field.ty {
+        FieldType::Id => "integer or string".to_owned(),
+        FieldType::Str | FieldType::Label => "string".to_owned(),
+        FieldType::Int => "integer".to_owned(),
+        FieldType::Float => "number".to_owned(),
+        FieldType::Bool => "boolean".to_owned(),
+        FieldType::StrList => "list of strings".to_owned(),
+        FieldType::Object => "object".to_owned(),
+        FieldType::Json => "any JSON".to_owned(),
+        FieldType::Timestamp => "timestamp".to_owned(),
+        FieldType::Model(model) => link(model),
+        FieldType::List(model) => format!("list of {}", link(model)),
+    };
+    let presence = match field.presence {
+        Presence::Required => "always",
+        Presence::Expected => "documented as always there; some servers leave it out",
+        Presence::Optional => "may be missing or null",
+    };
+    let mut doc = with_known(field.doc, field.known);
+    if field.secret {
+        doc.push_str(" Secret: masked when the object is printed.");
+    }
+    FieldRow { name: field.name, kind, presence, doc }
+}
+
+fn link(model: &Model) -> String {
+    format!("[`{}`](#{})", model.name, anchor(model.name))
+}
+
+fn returns(returns: &Returns) -> String {
+    match returns {
+        Returns::Nothing => "nothing (`None`, `undefined`).".to_owned(),
+        Returns::Object => "an object as the server sent it (`dict`, `Record<string, unknown>`).".to_owned(),
+        Returns::Model(model) => format!("one {}.", link(model)),
+        Returns::Record(model) => {
+            format!("a `dict` in Python, in TypeScript an object, with the fields of {}.", link(model))
+        }
+        Returns::List(model, _) => format!("a list of {}, empty if there are none.", link(model)),
+    }
+}
+
+fn notes(operation: &Operation) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(manager) = operation.manager {
+        notes.push(format!("Also a method of `{}`.", manager.class_name()));
+    }
+    notes.push(
+        match operation.idempotent {
+            true => "Repeated after a lost connection or a 408, 429, 502, 503 or 504, within the timeout.",
+            false => "Never sent twice: repeated only after a 429 or if no connection could be opened.",
+        }
+        .to_owned(),
+    );
+    notes.extend(operation.bridges.iter().map(|bridge| bridge_note(*bridge).to_owned()));
+    notes
+}
+
+const fn bridge_note(bridge: Bridge) -> &'static str {
+    match bridge {
+        Bridge::TaskStatusNames => {
+            "If the server refuses `completed` and names `done` among its own words, or the other way round, the call is sent once \
+             more under the server's word."
+        }
+        Bridge::SessionsFromStatus => {
+            "On a server without session routes the sessions come from `GET /api/status`."
+        }
+        Bridge::SessionFromStatus => {
+            "On a server without session routes the session is looked up in `GET /api/status`."
+        }
+        Bridge::TimelineOfUnknownRun => {
+            "v9.22 answers an empty timeline for a run that it does not know; that raises `NotFoundError`."
+        }
+        Bridge::AuditEntriesChecked => {
+            "v5.51 does not send `entries_checked`; it is then the sum over the files in `results`."
+        }
+        Bridge::TenantRequired => {
+            "If the server refuses the call for want of `tenant_id`, the error says what to do."
+        }
+        Bridge::NotFoundOrWrongState => {
+            "Real servers answer 404 in the wrong state, too; the message of the `NotFoundError` says so."
+        }
+        Bridge::KeyNotFoundAs400 => {
+            "Real servers answer 400 for a key that they do not know; that raises `NotFoundError`."
+        }
+    }
+}
+
+fn python(operation: &Operation) -> String {
+    let mut params = Vec::new();
+    let mut star = false;
+    for param in operation.params {
+        if !param.positional && !star {
+            star = true;
+            params.push("*".to_owned());
+        }
+        params.push(python_param(param));
+    }
+    let returned = match operation.returns {
+        Returns::Nothing => "None".to_owned(),
+        Returns::Object | Returns::Record(_) => "dict[str, Any]".to_owned(),
+        Returns::Model(model) => model.name.to_owned(),
+        Returns::List(model, _) => format!("list[{}]", model.name),
+    };
+    fitted(&format!("client.{}(", operation.name), &params, &format!(") -> {returned}"))
+}
+
+fn python_param(param: &Param) -> String {
+    let ty = match param.ty {
+        ParamType::Id => "int | str",
+        ParamType::Str => "str",
+        ParamType::Int => "int",
+        ParamType::Bool => "bool",
+        ParamType::StrList => "list[str]",
+        ParamType::Object => "dict[str, Any]",
+    };
+    match param.need {
+        Need::Required => format!("{}: {ty}", param.name),
+        Need::Optional => format!("{}: {ty} | None = None", param.name),
+        Need::DefaultStr(value) => format!("{}: {ty} = \"{value}\"", param.name),
+        Need::DefaultInt(value) => format!("{}: {ty} = {value}", param.name),
+    }
+}
+
+fn typescript(operation: &Operation) -> String {
+    let mut params = Vec::new();
+    match operation.typescript_arguments {
+        TypeScriptArguments::Object(_) => {
+            let fields: Vec<_> =
+                operation.params.iter().map(|param| typescript_param(param, param.name)).collect();
+            params.push(format!("params?: {{ {} }}", fields.join("; ")));
+        }
+        TypeScriptArguments::Positional => {
+            let (positional, keyword): (Vec<_>, Vec<_>) =
+                operation.params.iter().partition(|param| param.positional);
+            params
+                .extend(positional.into_iter().map(|param| typescript_param(param, &camel_case(param.name))));
+            if !keyword.is_empty() {
+                let fields: Vec<_> = keyword
+                    .into_iter()
+                    .map(|param| typescript_param(param, &camel_case(param.name)))
+                    .collect();
+                params.push(format!("options?: {{ {} }}", fields.join("; ")));
+            }
+        }
+    }
+    let returned = match operation.returns {
+        Returns::Nothing => "void".to_owned(),
+        Returns::Object => "Record<string, unknown>".to_owned(),
+        Returns::Model(model) | Returns::Record(model) => model.name.to_owned(),
+        Returns::List(model, _) => format!("{}[]", model.name),
+    };
+    fitted(&format!("client.{}(", camel_case(operation.name)), &params, &format!("): Promise<{returned}>"))
+}
+
+fn typescript_param(param: &Param, name: &str) -> String {
+    let ty = match param.ty {
+        ParamType::Id => "number | string",
+        ParamType::Str => "string",
+        ParamType::Int => "number",
+        ParamType::Bool => "boolean",
+        ParamType::StrList => "string[]",
+        ParamType::Object => "Record<string, unknown>",
+    };
+    let mark = if param.need == Need::Required { "" } else { "?" };
+    format!("{name}{mark}: {ty}")
+}
+
+/// The call on one line, or one parameter a line if that would be too long.
+fn fitted(head: &str, params: &[String], tail: &str) -> String {
+    const WIDTH: usize = 100;
+    let line = format!("{head}{}{tail}", params.join(", "));
+    if line.len() <= WIDTH || params.is_empty() {
+        return line;
+    }
+    format!("{head}\n    {},\n{tail}", params.join(",\n    "))
 }
