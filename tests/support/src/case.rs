@@ -289,3 +289,96 @@ impl ExpectedError {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::FaultServer;
+
+    fn case(value: Value) -> Case {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn outcome(class: &str, message: &str, fields: Value) -> Outcome {
+        Outcome::Error {
+            class: class.to_owned(),
+            message: message.to_owned(),
+            debug: message.to_owned(),
+            fields,
+        }
+    }
+
+    #[test]
+    fn a_wrong_outcome_is_noticed() {
+        let case = case(json!({
+            "name": "n", "operation": "get_project", "exchanges": [],
+            "error": {"class": "NotFoundError", "message_contains": ["gone"], "message_excludes": ["secret"],
+                      "fields": {"attempts": 1, "code": null}},
+        }));
+        let call = &case.calls().unwrap()[0];
+        let good = json!({"attempts": 1});
+        assert_eq!(call.check(&outcome("NotFoundError", "it is gone", good.clone())), Ok(()));
+        for bad in [
+            outcome("AutonomiError", "it is gone", good.clone()),
+            outcome("NotFoundError", "it is there", good.clone()),
+            outcome("NotFoundError", "gone: secret", good.clone()),
+            outcome("NotFoundError", "gone", json!({"attempts": 2})),
+            outcome("NotFoundError", "gone", json!({"attempts": 1, "code": "X"})),
+            outcome("NotFoundError", "gone", json!({})),
+            Outcome::Result(Value::Null),
+        ] {
+            assert!(call.check(&bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_result_is_noticed() {
+        let case = case(json!({"name": "n", "operation": "delete_tenant", "exchanges": [], "result": null}));
+        let call = &case.calls().unwrap()[0];
+        assert_eq!(call.check(&Outcome::Result(Value::Null)), Ok(()));
+        assert!(call.check(&Outcome::Result(json!({}))).is_err());
+        assert!(call.check(&outcome("NotFoundError", "", Value::Null)).is_err());
+    }
+
+    #[test]
+    fn a_wrong_request_is_noticed() {
+        let expected = |request: Value| {
+            case(json!({"name": "n", "operation": "x", "result": null,
+                        "exchanges": [{"request": request, "response": {}}]}))
+        };
+        let sent = RecordedRequest {
+            method: "PUT".to_owned(),
+            path: "/a".to_owned(),
+            query: [("q".to_owned(), json!("1"))].into(),
+            raw_target: "/a?q=1".to_owned(),
+            headers: [("x".to_owned(), "y".to_owned())].into(),
+            body: Some("{\"a\": null}".to_owned()),
+            connection: 1,
+            unexpected: false,
+        };
+        let sent = std::slice::from_ref(&sent);
+        let good = json!({"method": "PUT", "path": "/a", "query": {"q": "1"}, "body": {"a": null},
+                          "headers": {"x": "y", "z": null}});
+        assert_eq!(expected(good.clone()).check_requests(sent), Ok(()));
+        for (key, value) in [
+            ("method", json!("POST")),
+            ("path", json!("/b")),
+            ("query", json!({})),
+            ("query", json!({"q": "1", "r": "2"})),
+            ("body", json!(null)),
+            ("body", json!({})),
+            ("headers", json!({"x": null})),
+            ("headers", json!({"z": "y"})),
+        ] {
+            let mut bad = good.clone();
+            bad[key] = value;
+            assert!(expected(bad).check_requests(sent).is_err(), "{key}");
+        }
+        assert!(expected(good).check_requests(&[]).is_err());
+        let none = case(json!({"name": "n", "operation": "x", "result": null, "exchanges": []}));
+        assert!(none.check_requests(sent).is_err());
+        assert_eq!(none.check_requests(&FaultServer::start([]).unwrap().requests()), Ok(()));
+    }
+}
