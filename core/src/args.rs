@@ -151,6 +151,13 @@ impl Args {
             ));
         }
         values.resize(operation.params.len(), None);
+        for (param, value) in operation.params.iter().zip(&mut values) {
+            if let Some(Value::Json(text)) = value {
+                *value = normalized(text).map_err(|error| {
+                    Error::argument(param.name, format!("`{}` is no JSON: {error}", param.name))
+                })?;
+            }
+        }
         for (param, value) in operation.params.iter().zip(&values) {
             check(operation, param, value.as_ref())?;
         }
@@ -207,6 +214,11 @@ impl Args {
         }
         Args(values)
     }
+}
+
+/// JSON text as the simplest value that stands for it; null is "not given".
+fn normalized(text: &str) -> Result<Option<Value>, serde_json::Error> {
+    serde_json::from_str::<Option<&RawValue>>(text)?.map(from_raw).transpose()
 }
 
 fn from_raw(raw: &RawValue) -> Result<Value, serde_json::Error> {

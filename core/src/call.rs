@@ -30,6 +30,60 @@ impl fmt::Debug for CallOptions<'_> {
     }
 }
 
+/// What bounds one call, while it runs.
+pub(crate) struct Limits<'a> {
+    pub(crate) deadline: Instant,
+    pub(crate) cancel: Option<&'a CancelToken>,
+    pub(crate) interrupted: Option<&'a (dyn Fn() -> bool + Sync)>,
+}
+
+/// Why a call ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    Deadline,
+    Cancelled,
+    Interrupted,
+}
+
+impl Limits<'_> {
+    /// Whether the call may go on.
+    pub(crate) fn check(&self) -> Result<(), Stop> {
+        if self.cancel.is_some_and(CancelToken::is_cancelled) {
+            Err(Stop::Cancelled)
+        } else if self.interrupted.is_some_and(|interrupted| interrupted()) {
+            Err(Stop::Interrupted)
+        } else if self.left().is_zero() {
+            Err(Stop::Deadline)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The time that is left.
+    pub(crate) fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Waits between two attempts; ends early if the call does.
+    pub(crate) fn wait(&self, duration: Duration) -> Result<(), Stop> {
+        const SLICE: Duration = Duration::from_millis(100);
+        let until = Instant::now() + duration;
+        loop {
+            self.check()?;
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            let slice = if self.interrupted.is_some() { left.min(SLICE) } else { left };
+            match self.cancel {
+                // What it says is asked again by `check`.
+                Some(cancel) => drop(cancel.wait_until(Instant::now() + slice)),
+                None => std::thread::sleep(slice),
+            }
+        }
+    }
+}
+
 /// Cancels calls from another thread: it ends their waits, and shuts down the socket that one is blocked on.
 /// Clones are the same token. A cancelled token stays cancelled.
 #[derive(Clone, Default)]
@@ -55,16 +109,15 @@ impl CancelToken {
 
     /// Cancels; has no effect the second time.
     pub fn cancel(&self) {
-        let socket = {
-            let mut inner = self.lock();
-            inner.cancelled = true;
-            inner.socket.take()
-        };
-        self.0.changed.notify_all();
-        if let Some(socket) = socket.and_then(|socket| socket.upgrade()) {
-            // An error means that the peer has closed it already: the read that we want to wake has ended.
+        let mut inner = self.lock();
+        inner.cancelled = true;
+        if let Some(socket) = inner.socket.take().and_then(|socket| socket.upgrade()) {
+            // Under the lock, so that it cannot hit the socket after `unwatch`, when it may serve another call. An
+            // error means that the peer has closed it already: the read that is to wake has ended.
             let _ = socket.shutdown(Shutdown::Both);
         }
+        drop(inner);
+        self.0.changed.notify_all();
     }
 
     /// Whether it was cancelled.
@@ -72,11 +125,15 @@ impl CancelToken {
         self.lock().cancelled
     }
 
-    /// Names the socket that the call is about to block on; false if it is too late.
-    pub(crate) fn watch(&self, socket: &Arc<TcpStream>) -> bool {
+    /// Names the socket that the call is about to block on.
+    pub(crate) fn watch(&self, socket: &Arc<TcpStream>) {
         let mut inner = self.lock();
-        inner.socket = Some(Arc::downgrade(socket));
-        !inner.cancelled
+        if inner.cancelled {
+            // Too late to be woken: the read ends at once instead.
+            let _ = socket.shutdown(Shutdown::Both);
+        } else {
+            inner.socket = Some(Arc::downgrade(socket));
+        }
     }
 
     /// Forgets the socket, so that a late `cancel` does not shut down a connection that now serves another call.

@@ -272,5 +272,6 @@ impl From<ErrorInfo> for Error {
 /// A body as text for [`ErrorInfo::response_body`].
 pub(crate) fn body_text(body: &[u8]) -> String {
     const KEPT: usize = 64 << 10;
+    // A character cut in two at the end becomes a replacement character.
     String::from_utf8_lossy(&body[..body.len().min(KEPT)]).into_owned()
 }

@@ -5,14 +5,21 @@
 //! typed face for Rust.
 
 mod args;
+mod bridges;
 mod call;
 mod client;
 mod config;
 pub mod decode;
+mod dialect;
 mod error;
 pub mod events;
+mod execution;
+mod refusal;
+mod request;
 mod response;
+mod retry;
 mod token;
+mod transport;
 pub mod workers;
 
 pub use args::{Args, Value};

@@ -3,7 +3,40 @@
 use loki_mode_spec::Operation;
 
 use crate::decode;
-use crate::error::{Error, ErrorInfo, ErrorKind};
+use crate::error::{Error, ErrorInfo, ErrorKind, body_text};
+
+/// Any answer, before it is clear what it means.
+#[derive(Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) method: &'static str,
+    /// Without the query.
+    pub(crate) path: String,
+}
+
+impl Answer {
+    /// The first header of this name, which is in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Whether it is a web page, by its type or, where none is given, by how it begins.
+    pub(crate) fn is_html(&self) -> bool {
+        match self.header("content-type") {
+            Some(kind) => {
+                kind.trim_start().get(..9).is_some_and(|kind| kind.eq_ignore_ascii_case("text/html"))
+            }
+            None => self.body.trim_ascii_start().first() == Some(&b'<'),
+        }
+    }
+}
 
 /// A successful answer (2xx).
 #[derive(Clone)]
@@ -49,21 +82,17 @@ impl Response {
 
     fn failure(&self, failure: decode::DecodeFailure) -> Error {
         let method = self.operation.method.as_str();
-        let place =
-            if failure.path.is_empty() { "the answer".to_owned() } else { format!("`{}`", failure.path) };
+        let message = format!(
+            "{method} {}: the answer ({}) is not what {} returns: {failure}",
+            self.path, self.status, self.operation.name
+        );
         ErrorInfo {
             status_code: Some(self.status),
-            response_body: Some(crate::error::body_text(&self.body)),
+            response_body: Some(body_text(&self.body)),
             method: Some(method.to_owned()),
             path: Some(self.path.clone()),
             attempts: self.attempts,
-            ..ErrorInfo::new(
-                ErrorKind::Decode,
-                format!(
-                    "{method} {}: the server's answer ({}) is not what `{}` returns: {place}: {}; got {}",
-                    self.path, self.status, self.operation.name, failure.problem, failure.excerpt
-                ),
-            )
+            ..ErrorInfo::new(ErrorKind::Decode, message)
         }
         .into()
     }

@@ -1,6 +1,10 @@
 //! The secret: never printed, fit for a header, exchangeable while the client is in use.
 
 use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use ureq::http::HeaderValue;
 
 use crate::error::Error;
 
@@ -10,8 +14,8 @@ pub struct Token(Source);
 
 #[derive(Clone)]
 enum Source {
-    Fixed(std::sync::Arc<str>),
-    Provider(std::sync::Arc<Provider>),
+    Fixed(Arc<str>),
+    Provider(Arc<Provider>),
 }
 
 type Provider = dyn Fn() -> Result<String, String> + Send + Sync;
@@ -28,6 +32,10 @@ impl Token {
         Token(Source::Provider(std::sync::Arc::new(provider)))
     }
 
+    fn is_provided(&self) -> bool {
+        matches!(self.0, Source::Provider(_))
+    }
+
     /// Checks what can be checked without asking a provider.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         match &self.0 {
@@ -36,18 +44,71 @@ impl Token {
         }
     }
 
-    /// The value of the `Authorization` header.
-    pub(crate) fn authorization(&self) -> Result<String, Error> {
-        match &self.0 {
-            Source::Fixed(token) => Ok(format!("Bearer {token}")),
+    fn header(&self) -> Result<HeaderValue, Error> {
+        let value = match &self.0 {
+            Source::Fixed(token) => HeaderValue::try_from(format!("Bearer {token}")),
             Source::Provider(provider) => {
                 let token = provider().map_err(|problem| {
                     Error::config("token", format!("the token provider failed: {problem}"))
                 })?;
                 check(&token)?;
-                Ok(format!("Bearer {token}"))
+                HeaderValue::try_from(format!("Bearer {token}"))
             }
-        }
+        };
+        let mut value = value.map_err(|_| Error::config("token", "`token` does not fit in a header"))?;
+        // Keeps it out of whatever prints headers.
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+/// The token of a client, exchangeable while others use it.
+pub(crate) struct Credentials(ArcSwapOption<Prepared>);
+
+struct Prepared {
+    token: Token,
+    /// Ready for use, unless a provider has to be asked.
+    header: Option<HeaderValue>,
+}
+
+impl Credentials {
+    pub(crate) fn new(token: Option<Token>) -> Result<Self, Error> {
+        let credentials = Credentials(ArcSwapOption::empty());
+        credentials.set(token)?;
+        Ok(credentials)
+    }
+
+    pub(crate) fn set(&self, token: Option<Token>) -> Result<(), Error> {
+        let prepared = match token {
+            None => None,
+            Some(token) => {
+                token.validate()?;
+                let header = if token.is_provided() { None } else { Some(token.header()?) };
+                Some(Arc::new(Prepared { token, header }))
+            }
+        };
+        self.0.store(prepared);
+        Ok(())
+    }
+
+    /// The value of the `Authorization` header for the next attempt; asks the provider, if there is one.
+    pub(crate) fn authorization(&self) -> Result<Option<HeaderValue>, Error> {
+        // Not held while the provider runs: it may take long, and may set another token.
+        let prepared = self.0.load_full();
+        prepared
+            .map(|prepared| prepared.header.clone().map_or_else(|| prepared.token.header(), Ok))
+            .transpose()
+    }
+
+    /// Whether asking again may give another token.
+    pub(crate) fn is_provided(&self) -> bool {
+        self.0.load().as_ref().is_some_and(|prepared| prepared.token.is_provided())
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.load().is_some() { "Credentials(***)" } else { "Credentials(none)" })
     }
 }
 

@@ -23,7 +23,7 @@ impl EventStream {
     pub(crate) fn new_events(
         &self,
         run_id: &str,
-        since: Option<&str>,
+        since: Option<jiff::Timestamp>,
         timeline: &str,
     ) -> Result<String, Error> {
         // A panic cannot leave a watermark half moved: it is replaced in one step.

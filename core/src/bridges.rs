@@ -1,0 +1,280 @@
+//! Where the servers that exist do not do what the guide says: one small function for each place.
+//!
+//! Each is pure; the client decides when they are asked, by the operation's entry in the table.
+
+use loki_mode_spec::Operation;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::args::{Args, Value};
+use crate::error::{ErrorInfo, ErrorKind};
+use crate::response::Answer;
+
+/// Words for the same task status.
+const SAME_STATUS: [(&str, &str); 2] = [("completed", "done"), ("done", "completed")];
+
+/// [`TaskStatusNames`](loki_mode_spec::Bridge::TaskStatusNames): the arguments with the server's own word, if it
+/// refused the status and named the words that it takes.
+pub(crate) fn with_the_servers_status(operation: &Operation, args: &Args, answer: &Answer) -> Option<Args> {
+    if answer.status != 422 {
+        return None;
+    }
+    let Some(Value::Str(sent)) = args.named(operation, "status") else { return None };
+    let (_, other) = SAME_STATUS.iter().find(|(word, _)| word == sent)?;
+    allowed_statuses(&answer.body)?
+        .iter()
+        .any(|word| word == other)
+        .then(|| args.with(operation, "status", Value::Str((*other).to_owned())))
+}
+
+/// The words that a refusal of `status` names: in its text, its pattern or its list of expected values.
+fn allowed_statuses(body: &[u8]) -> Option<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Refusal {
+        detail: serde_json::Value,
+    }
+
+    let detail = serde_json::from_slice::<Refusal>(body).ok()?.detail;
+    let about_status = match detail {
+        serde_json::Value::Array(items) => {
+            let loc_is_status = |item: &serde_json::Value| {
+                item.get("loc").and_then(|loc| loc.as_array()?.last()?.as_str()) == Some("status")
+            };
+            let mut item = items.into_iter().find(loc_is_status)?;
+            // What was sent is no word of the server's.
+            item.as_object_mut()?.remove("input");
+            item.to_string()
+        }
+        serde_json::Value::String(text) if text.contains("status") => text,
+        _ => return None,
+    };
+    let words = about_status.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    Some(words.filter(|word| !word.is_empty()).map(str::to_owned).collect())
+}
+
+/// [`SessionsFromStatus`](loki_mode_spec::Bridge::SessionsFromStatus): the sessions that `/api/status` reports, as
+/// the session routes of the guide would list them; `None` if this is no status.
+pub(crate) fn sessions_from_status(status: &[u8]) -> Option<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Status<'a> {
+        #[serde(borrow)]
+        sessions: Option<Vec<&'a RawValue>>,
+        #[serde(default)]
+        active_sessions: Option<u64>,
+        #[serde(borrow)]
+        status: Option<&'a RawValue>,
+        #[serde(borrow)]
+        provider: Option<&'a RawValue>,
+    }
+
+    let status: Status<'_> = serde_json::from_slice(status).ok()?;
+    if let Some(sessions) = status.sessions {
+        return sessions.into_iter().map(|session| with_id(session.get())).collect();
+    }
+    if status.active_sessions? == 0 {
+        return Some(Vec::new());
+    }
+    let or_null = |value: Option<&'_ RawValue>| value.map_or("null", RawValue::get).to_owned();
+    Some(vec![format!(
+        r#"{{"id":"current","status":{},"provider":{}}}"#,
+        or_null(status.status),
+        or_null(status.provider)
+    )])
+}
+
+/// A session object whose identifier is called `id`, everything else kept as it came.
+fn with_id(session: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Ids<'a> {
+        #[serde(borrow)]
+        id: Option<&'a RawValue>,
+        #[serde(borrow)]
+        session_id: Option<&'a RawValue>,
+    }
+
+    let ids: Ids<'_> = serde_json::from_str(session).ok()?;
+    if ids.id.is_some() {
+        return Some(session.to_owned());
+    }
+    let id = ids.session_id?.get();
+    let rest = session.trim_start().strip_prefix('{')?;
+    Some(format!(r#"{{"id":{id},{rest}"#))
+}
+
+/// [`SessionFromStatus`](loki_mode_spec::Bridge::SessionFromStatus): the one session of this id.
+pub(crate) fn session_of_id(sessions: Vec<String>, id: &Value) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Id<'a> {
+        #[serde(borrow)]
+        id: &'a RawValue,
+    }
+
+    let mut wanted = Vec::new();
+    Value::Str(id.to_text().into_owned()).write_json(&mut wanted);
+    sessions.into_iter().find(|session| {
+        serde_json::from_str::<Id<'_>>(session)
+            .is_ok_and(|found| found.id.get().as_bytes() == wanted || found.id.get() == id.to_text())
+    })
+}
+
+/// [`TimelineOfUnknownRun`](loki_mode_spec::Bridge::TimelineOfUnknownRun): whether this is the empty timeline that
+/// v9.22 answers for a run that it does not know. A known run has `duration_seconds`.
+pub(crate) fn is_timeline_of_unknown_run(answer: &Answer) -> bool {
+    #[derive(Deserialize)]
+    struct Timeline<'a> {
+        // `current_phase` is null there, which counts as present.
+        #[serde(borrow, default, deserialize_with = "present")]
+        current_phase: Option<&'a RawValue>,
+        #[serde(borrow, default, deserialize_with = "present")]
+        duration_seconds: Option<&'a RawValue>,
+        #[serde(borrow)]
+        events: Vec<&'a RawValue>,
+    }
+
+    serde_json::from_slice::<Timeline<'_>>(&answer.body).is_ok_and(|timeline| {
+        timeline.current_phase.is_some() && timeline.duration_seconds.is_none() && timeline.events.is_empty()
+    })
+}
+
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// The error of such a run.
+pub(crate) fn unknown_run(info: &mut ErrorInfo) {
+    info.kind = ErrorKind::NotFound;
+    info.status_code = Some(404);
+    info.message = format!(
+        "{}: Run not found (this server answers 200 with an empty timeline for a run that it does not know)",
+        place(info)
+    );
+}
+
+/// [`AuditEntriesChecked`](loki_mode_spec::Bridge::AuditEntriesChecked): the body with the sum over the files at its
+/// top, where the server left it out; the rest of the text is not touched.
+pub(crate) fn with_entries_checked(body: &[u8]) -> Option<Vec<u8>> {
+    #[derive(Deserialize)]
+    struct Verification {
+        entries_checked: Option<serde::de::IgnoredAny>,
+        results: Vec<FileResult>,
+    }
+    #[derive(Deserialize)]
+    struct FileResult {
+        entries_checked: u64,
+    }
+
+    let found: Verification = serde_json::from_slice(body).ok()?;
+    if found.entries_checked.is_some() {
+        return None;
+    }
+    let sum = found.results.iter().try_fold(0_u64, |sum, file| sum.checked_add(file.entries_checked))?;
+    let rest = body.trim_ascii_start().strip_prefix(b"{")?;
+    let mut mended = format!(r#"{{"entries_checked":{sum},"#).into_bytes();
+    mended.extend_from_slice(rest);
+    Some(mended)
+}
+
+/// [`TenantRequired`](loki_mode_spec::Bridge::TenantRequired): says what to do about a missing tenant.
+pub(crate) fn explain_missing_tenant(info: &mut ErrorInfo) {
+    if info.status_code == Some(422) && info.errors.iter().any(|error| error.location == "body.tenant_id") {
+        info.message.push_str(". This server needs to know the tenant: pass tenant_id=..., see list_tenants");
+    }
+}
+
+/// [`NotFoundOrWrongState`](loki_mode_spec::Bridge::NotFoundOrWrongState): says what else a 404 means here.
+pub(crate) fn explain_wrong_state(operation: &Operation, info: &mut ErrorInfo) {
+    let done = match operation.name {
+        "cancel_run" => "cancelled",
+        "replay_run" => "replayed",
+        _ => "changed like this",
+    };
+    if info.kind == ErrorKind::NotFound {
+        info.message.push_str(&format!(": not found, or not in a state in which it can be {done}"));
+    }
+}
+
+/// [`KeyNotFoundAs400`](loki_mode_spec::Bridge::KeyNotFoundAs400): a 400 that says that the key does not exist.
+pub(crate) fn key_not_found(info: &mut ErrorInfo) {
+    if info.status_code == Some(400) && info.message.contains(": 400 Key not found") {
+        info.kind = ErrorKind::NotFound;
+    }
+}
+
+/// Method and path of an error, as its message begins.
+pub(crate) fn place(info: &ErrorInfo) -> String {
+    format!("{} {}", info.method.as_deref().unwrap_or_default(), info.path.as_deref().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            status,
+            headers: Vec::new(),
+            body: body.as_bytes().to_vec(),
+            method: "PUT",
+            path: "/api/tasks/1".to_owned(),
+        }
+    }
+
+    fn status_resent(sent: &str, body: &str) -> Option<String> {
+        let operation = loki_mode_spec::operation("update_task").unwrap();
+        let args = Args::from_json(operation, &format!(r#"[1, "{sent}"]"#)).unwrap();
+        let args = with_the_servers_status(operation, &args, &answer(422, body))?;
+        Some(args.named(operation, "status")?.to_text().into_owned())
+    }
+
+    #[test]
+    fn a_status_is_sent_again_only_under_a_word_that_the_server_named() {
+        let pattern = r#"{"detail":[{"type":"string_pattern_mismatch","loc":["body","status"],
+            "msg":"String should match pattern '^(backlog|pending|in_progress|review|done)$'","input":"completed"}]}"#;
+        assert_eq!(status_resent("completed", pattern).as_deref(), Some("done"));
+        let expected = r#"{"detail":[{"type":"enum","loc":["body","status"],"msg":"bad","input":"completed",
+            "ctx":{"expected":"'pending', 'in_progress' or 'done'"}}]}"#;
+        assert_eq!(status_resent("completed", expected).as_deref(), Some("done"));
+        let reverse = r#"{"detail":"status must be one of pending, completed"}"#;
+        assert_eq!(status_resent("done", reverse).as_deref(), Some("completed"));
+        assert_eq!(status_resent("paused", pattern), None);
+        let echo = r#"{"detail":[{"loc":["body","status"],"msg":"no","input":"done"}]}"#;
+        assert_eq!(status_resent("completed", echo), None);
+        let other_field = r#"{"detail":[{"loc":["body","title"],"msg":"not done"}]}"#;
+        assert_eq!(status_resent("completed", other_field), None);
+    }
+
+    #[test]
+    fn sessions_come_out_of_both_kinds_of_status() {
+        let named = br#"{"sessions":[{"session_id":"s-1","pid":7,"status":"running","log_file":null}]}"#;
+        let sessions = sessions_from_status(named).unwrap();
+        let text = r#"{"id":"s-1","session_id":"s-1","pid":7,"status":"running","log_file":null}"#;
+        assert_eq!(sessions, [text]);
+        assert_eq!(session_of_id(sessions.clone(), &Value::from("s-1")).as_deref(), Some(text));
+        assert_eq!(session_of_id(sessions, &Value::from("s-2")), None);
+        let counted = br#"{"active_sessions":1,"status":"running","provider":"claude"}"#;
+        let current = r#"{"id":"current","status":"running","provider":"claude"}"#;
+        assert_eq!(sessions_from_status(counted).unwrap(), [current]);
+        assert_eq!(sessions_from_status(br#"{"active_sessions":0}"#).unwrap(), Vec::<String>::new());
+        assert_eq!(sessions_from_status(br#"{"hello":1}"#), None);
+    }
+
+    #[test]
+    fn only_the_empty_timeline_of_an_unknown_run_is_one() {
+        let is = |body| is_timeline_of_unknown_run(&answer(200, body));
+        assert!(is(r#"{"run_id":999,"phases":[],"current_phase":null,"events":[]}"#));
+        assert!(!is(r#"{"run_id":1,"events":[],"duration_seconds":null}"#));
+        assert!(!is(r#"{"run_id":1,"current_phase":null,"events":[],"duration_seconds":null}"#));
+        assert!(!is(r#"{"run_id":1,"current_phase":null,"events":[{"id":1}]}"#));
+        assert!(!is("[]"));
+    }
+
+    #[test]
+    fn entries_are_summed_and_the_rest_is_kept() {
+        let body = br#" {"valid":true,"results":[{"entries_checked":18,"x":1.0},{"entries_checked":2}]}"#;
+        let mended = String::from_utf8(with_entries_checked(body).unwrap()).unwrap();
+        let rest = r#""valid":true,"results":[{"entries_checked":18,"x":1.0},{"entries_checked":2}]}"#;
+        assert_eq!(mended, format!(r#"{{"entries_checked":20,{rest}"#));
+        assert_eq!(with_entries_checked(br#"{"entries_checked":1,"results":[]}"#), None);
+        assert_eq!(with_entries_checked(br#"{"valid":true}"#), None);
+    }
+}

@@ -1,0 +1,95 @@
+//! What the layers below ureq have to know about the attempt under way, and what they found out about it.
+//!
+//! ureq's connectors and transports are `'static` and take no argument of ours, but all of an attempt runs on one
+//! thread. So the attempt is lent to that thread for its duration.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::call::{Limits, Stop};
+
+/// How long a wait lasts before it is asked whether to go on.
+const SLICE: Duration = Duration::from_millis(100);
+
+/// One attempt.
+pub(super) struct Attempt<'a> {
+    pub(super) limits: &'a Limits<'a>,
+    pub(super) connect_timeout: Duration,
+    /// The request itself is on its way: what is written from here on may be executed.
+    pub(super) requesting: Cell<bool>,
+    /// Something of the request was handed to the operating system.
+    pub(super) sent: Cell<bool>,
+    /// Something of the answer came back.
+    pub(super) answered: Cell<bool>,
+    /// The connection had served another request before.
+    pub(super) reused: Cell<bool>,
+    /// Why the attempt was given up, if it was.
+    pub(super) stop: Cell<Option<Stop>>,
+    /// What a lower layer reported, before ureq wrapped it.
+    pub(super) trouble: RefCell<Option<Trouble>>,
+}
+
+/// Trouble before the request was on its way.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    Resolve(String),
+    Connect(io::Error),
+    Tls(String),
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn new(limits: &'a Limits<'a>, connect_timeout: Duration) -> Self {
+        Attempt {
+            limits,
+            connect_timeout,
+            requesting: Cell::new(false),
+            sent: Cell::new(false),
+            answered: Cell::new(false),
+            reused: Cell::new(false),
+            stop: Cell::new(None),
+            trouble: RefCell::new(None),
+        }
+    }
+
+    /// How long to block before asking again.
+    ///
+    /// # Errors
+    /// The attempt is over: its deadline has passed.
+    pub(super) fn slice(&self) -> io::Result<Duration> {
+        let left = self.limits.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(self.stopped(Stop::Deadline));
+        }
+        Ok(left.min(SLICE))
+    }
+
+    /// Asked after each slice: whether to go on waiting.
+    ///
+    /// # Errors
+    /// The attempt is over: deadline, cancellation or interruption.
+    pub(super) fn go_on(&self) -> io::Result<()> {
+        self.limits.check().map_err(|stop| self.stopped(stop))
+    }
+
+    fn stopped(&self, stop: Stop) -> io::Error {
+        self.stop.set(Some(stop));
+        io::Error::other("the attempt was given up")
+    }
+
+    pub(super) fn report(&self, trouble: Trouble) {
+        self.trouble.replace(Some(trouble));
+    }
+}
+
+scoped_tls_hkt::scoped_thread_local!(static CURRENT: for<'a> &'a Attempt<'a>);
+
+/// Runs `work` with the attempt lent to this thread.
+pub(super) fn lend<R>(attempt: &Attempt<'_>, work: impl FnOnce() -> R) -> R {
+    CURRENT.set(attempt, work)
+}
+
+/// The attempt under way on this thread.
+pub(super) fn current<R>(work: impl FnOnce(&Attempt<'_>) -> R) -> R {
+    CURRENT.with(|attempt| work(attempt))
+}

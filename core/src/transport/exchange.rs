@@ -1,0 +1,94 @@
+//! The top of the connection, where requests and answers are plain text: watches one exchange after the other.
+
+use ureq::Error;
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
+
+use super::context;
+
+/// Puts an [`Observed`] on top of each connection.
+#[derive(Debug)]
+pub(super) struct Observer {
+    /// Whether connections lead through a proxy, in which case the first exchange is with it.
+    pub(super) proxied: bool,
+}
+
+impl<In: Transport> Connector<In> for Observer {
+    type Out = Observed;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Observed>, Error> {
+        // The leg to the proxy is made with a configuration that has no proxy any more: nothing is executed there.
+        let counts = !self.proxied || details.config.proxy().is_some();
+        Ok(chained.map(|inner| Observed {
+            inner: inner.boxed(),
+            counts,
+            served: false,
+            awaiting: false,
+            spent: false,
+        }))
+    }
+}
+
+/// A connection whose exchanges are watched.
+#[derive(Debug)]
+pub(super) struct Observed {
+    inner: Box<dyn Transport>,
+    counts: bool,
+    /// An exchange has been completed on it.
+    served: bool,
+    /// A request was sent and nothing of its answer has come.
+    awaiting: bool,
+    /// Not to be used again.
+    spent: bool,
+}
+
+impl Observed {
+    fn look_at_status(&mut self) {
+        let input = self.inner.buffers().input();
+        // `HTTP/1.1 500`: real servers close the connection silently after a 500, without announcing it.
+        self.spent |= input.get(9) == Some(&b'5');
+        self.awaiting = false;
+    }
+}
+
+impl Transport for Observed {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.inner.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        if self.counts && !self.awaiting {
+            self.awaiting = true;
+            context::current(|attempt| {
+                attempt.requesting.set(true);
+                attempt.reused.set(self.served);
+            });
+        }
+        self.inner.transmit_output(amount, timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let progress = self.inner.await_input(timeout)?;
+        if self.awaiting && progress {
+            context::current(|attempt| attempt.answered.set(true));
+            // The status may come in pieces; it is looked at once it is complete.
+            if self.inner.buffers().input().len() > 9 {
+                self.look_at_status();
+            }
+        }
+        Ok(progress)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.served = true;
+        // A piece of a status that never became whole: nothing can be said about this connection.
+        !self.spent && !self.awaiting && self.inner.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.inner.is_tls()
+    }
+}

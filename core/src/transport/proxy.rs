@@ -1,0 +1,122 @@
+//! Which proxy a client uses, if any: decided once, by the scheme and the host of its base URL.
+
+use ureq::Proxy;
+
+use super::resolve::is_loopback;
+use crate::config::Options;
+use crate::error::Error;
+use crate::request::BaseUrl;
+
+/// The proxy for this base URL.
+///
+/// # Errors
+/// [`Error::Config`] if the option or the variable is no proxy URL; its text is not shown, it may hold a password.
+pub(super) fn choose(options: &Options, base: &BaseUrl) -> Result<Option<Proxy>, Error> {
+    choose_with(options, base, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+}
+
+fn choose_with(
+    options: &Options,
+    base: &BaseUrl,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Option<Proxy>, Error> {
+    let either = |name: &str| variable(&name.to_ascii_lowercase()).or_else(|| variable(name));
+    if is_loopback(base.host()) {
+        return Ok(None);
+    }
+    let (param, url) = match &options.proxy {
+        Some(url) if url.is_empty() => return Ok(None),
+        Some(url) => ("proxy", url.clone()),
+        None => {
+            if either("NO_PROXY").is_some_and(|list| exempts(&list, base)) {
+                return Ok(None);
+            }
+            let of_scheme = if base.is_https() { "HTTPS_PROXY" } else { "HTTP_PROXY" };
+            let found = [of_scheme, "ALL_PROXY"].into_iter().find_map(|name| Some((name, either(name)?)));
+            let Some(found) = found else { return Ok(None) };
+            found
+        }
+    };
+    let problem = |text: &str| Error::config(param, format!("`{param}` {text}"));
+    if url.to_ascii_lowercase().starts_with("socks") {
+        return Err(problem("names a SOCKS proxy; only HTTP proxies are supported"));
+    }
+    Proxy::new(&url).map(Some).map_err(|_| problem("is no proxy URL like http://host:port"))
+}
+
+/// Whether a `NO_PROXY` list names the host: `*`, a host, a domain with or without a leading dot or `*.`, each with
+/// an optional port.
+fn exempts(list: &str, base: &BaseUrl) -> bool {
+    let host = base.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    list.split([',', ' '])
+        .map(|entry| entry.trim().to_ascii_lowercase())
+        .filter(|entry| !entry.is_empty())
+        .any(|entry| {
+            if entry == "*" {
+                return true;
+            }
+            // A second colon makes it an IPv6 address and not a port.
+            let (name, port) = match entry.rsplit_once(':') {
+                Some((name, port)) if !name.contains(':') => (name.to_owned(), Some(port.to_owned())),
+                _ => (entry.clone(), None),
+            };
+            if port.is_some_and(|port| port != base.port().to_string()) {
+                return false;
+            }
+            let domain = name.trim_start_matches('*').trim_start_matches('.');
+            host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxy_of(base: &str, variables: &[(&str, &str)]) -> Option<u16> {
+        let base = BaseUrl::parse(base).unwrap();
+        let variable = |name: &str| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        };
+        choose_with(&Options::default(), &base, variable).unwrap().map(|proxy| proxy.port())
+    }
+
+    #[test]
+    fn the_scheme_of_the_base_url_decides() {
+        let variables = [("HTTPS_PROXY", "http://p:1"), ("http_proxy", "http://p:2")];
+        assert_eq!(proxy_of("https://example.com", &variables), Some(1));
+        assert_eq!(proxy_of("http://example.com", &variables), Some(2));
+        assert_eq!(proxy_of("http://example.com", &[("ALL_PROXY", "http://p:3")]), Some(3));
+        assert_eq!(proxy_of("http://example.com", &[]), None);
+    }
+
+    #[test]
+    fn loopback_is_always_direct() {
+        let variables = [("HTTP_PROXY", "http://p:1"), ("ALL_PROXY", "http://p:1")];
+        for base in ["http://localhost:57374", "http://127.0.0.1:1", "http://[::1]:1"] {
+            assert_eq!(proxy_of(base, &variables), None, "{base}");
+        }
+    }
+
+    #[test]
+    fn no_proxy_names_hosts_and_domains() {
+        let with = |list| {
+            proxy_of("http://api.example.com:8080", &[("HTTP_PROXY", "http://p:1"), ("NO_PROXY", list)])
+        };
+        for list in ["*", "example.com", ".example.com", "*.example.com", "x, api.example.com:8080"] {
+            assert_eq!(with(list), None, "{list}");
+        }
+        for list in ["ample.com", "api.example.com:80", "example.org", ""] {
+            assert_eq!(with(list), Some(1), "{list}");
+        }
+    }
+
+    #[test]
+    fn a_bad_proxy_is_an_error_that_does_not_show_it() {
+        let base = BaseUrl::parse("http://example.com").unwrap();
+        for url in ["socks5://user:canary@p:1", "nonsense://user:canary@:x"] {
+            let options = Options { proxy: Some(url.to_owned()), ..Options::default() };
+            let error = choose_with(&options, &base, |_| None).unwrap_err();
+            assert!(matches!(error, Error::Config(_)) && !error.to_string().contains("canary"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Sockets: opened within a bound, and waited on in slices, so that a call can end at any time.
+//!
+//! The waits are below TLS: rustls never sees a slice end, only data, an error or the end of the attempt.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ureq::Error;
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
+};
+
+use super::context::{self, Attempt, Trouble};
+use super::resolve::Names;
+
+/// Opens sockets.
+#[derive(Debug)]
+pub(super) struct Tcp {
+    /// Told which names led nowhere.
+    pub(super) names: Arc<Names>,
+}
+
+impl<In: Transport> Connector<In> for Tcp {
+    type Out = Either<In, Socket>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, Error> {
+        if let Some(tunnel) = chained {
+            return Ok(Some(Either::A(tunnel)));
+        }
+        let stream = context::current(|attempt| {
+            connect_any(attempt, &details.addrs).inspect_err(|_| {
+                self.names.forget(details.uri.host().unwrap_or_default());
+            })
+        })?;
+        let buffers =
+            LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
+        Ok(Some(Either::B(Socket {
+            stream: Arc::new(stream),
+            buffers,
+            read_timeout: None,
+            write_timeout: None,
+        })))
+    }
+}
+
+/// Tries one address after the other, each with its share of the time, so that a dead one does not use it all up.
+fn connect_any(attempt: &Attempt<'_>, addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let now = Instant::now();
+    let deadline = attempt.limits.deadline.min(now + attempt.connect_timeout);
+    let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "no address");
+    for (index, &address) in addresses.iter().enumerate() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let share = left / u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
+        match connect_one(attempt, address, Instant::now() + share) {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(error) if attempt.stop.get().is_some() => return Err(error),
+            Err(error) => last = error,
+        }
+    }
+    // The caller's deadline and not ours ended it: that is a timeout of the call.
+    attempt.go_on()?;
+    let copy = io::Error::new(last.kind(), last.to_string());
+    attempt.report(Trouble::Connect(last));
+    Err(copy)
+}
+
+#[cfg(unix)]
+fn connect_one(attempt: &Attempt<'_>, address: SocketAddr, until: Instant) -> io::Result<TcpStream> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use socket2::{Domain, Protocol, Socket, Type};
+
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&address.into()) {
+        Ok(()) => {}
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "no answer to the connection request"));
+            }
+            let slice = attempt.slice()?.min(left);
+            let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(slice.subsec_nanos()) as _ };
+            let mut polled = [PollFd::new(&socket, PollFlags::OUT)];
+            match poll(&mut polled, Some(&timeout)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => attempt.go_on()?,
+                Ok(_) => {
+                    if let Some(error) = socket.take_error()? {
+                        return Err(error);
+                    }
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        },
+        Err(error) => return Err(error),
+    }
+    socket.set_nonblocking(false)?;
+    Ok(socket.into())
+}
+
+#[cfg(not(unix))]
+fn connect_one(attempt: &Attempt<'_>, address: SocketAddr, until: Instant) -> io::Result<TcpStream> {
+    // Without poll(2) the wait for the connection is bounded but cannot be cut short.
+    attempt.go_on()?;
+    let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+    TcpStream::connect_timeout(&address, left)
+}
+
+/// An open socket. The timeouts are what the operating system was last told, so that it is told only changes.
+pub(super) struct Socket {
+    /// Shared weakly with the cancel token of the call that is blocked on it.
+    stream: Arc<TcpStream>,
+    buffers: LazyBuffers,
+    read_timeout: Option<Duration>,
+    write_timeout: Option<Duration>,
+}
+
+/// Whether the wait ended without anything having gone wrong with the connection.
+fn is_only_a_slice(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+}
+
+impl Socket {
+    fn write(&mut self, attempt: &Attempt<'_>, amount: usize) -> io::Result<()> {
+        let mut written = 0;
+        while written < amount {
+            let slice = attempt.slice()?;
+            if self.write_timeout != Some(slice) {
+                self.stream.set_write_timeout(Some(slice))?;
+                self.write_timeout = Some(slice);
+            }
+            match (&*self.stream).write(&self.buffers.output()[written..amount]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    written += count;
+                    if attempt.requesting.get() {
+                        attempt.sent.set(true);
+                    }
+                }
+                Err(error) if is_only_a_slice(&error) => attempt.go_on()?,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, attempt: &Attempt<'_>) -> io::Result<usize> {
+        loop {
+            let slice = attempt.slice()?;
+            if self.read_timeout != Some(slice) {
+                self.stream.set_read_timeout(Some(slice))?;
+                self.read_timeout = Some(slice);
+            }
+            match (&*self.stream).read(self.buffers.input_append_buf()) {
+                Ok(count) => return Ok(count),
+                Err(error) if is_only_a_slice(&error) => attempt.go_on()?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Does I/O while the cancel token of the call, if there is one, knows which socket to shut down.
+    fn watched<R>(
+        &mut self,
+        attempt: &Attempt<'_>,
+        io: impl FnOnce(&mut Self, &Attempt<'_>) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let Some(cancel) = attempt.limits.cancel else {
+            return io(self, attempt);
+        };
+        cancel.watch(&self.stream);
+        let outcome = io(self, attempt);
+        cancel.unwatch();
+        // A cancelled socket is shut down, whatever came out of it.
+        attempt.go_on()?;
+        outcome
+    }
+}
+
+impl Transport for Socket {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
+        context::current(|attempt| self.watched(attempt, |socket, attempt| socket.write(attempt, amount)))?;
+        Ok(())
+    }
+
+    fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
+        let count = context::current(|attempt| self.watched(attempt, Self::read))?;
+        self.buffers.input_appended(count);
+        Ok(count > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        is_quiet(&self.stream)
+    }
+}
+
+/// Whether nothing waits to be read: neither the end of the connection nor bytes that nobody asked for.
+#[cfg(unix)]
+fn is_quiet(stream: &TcpStream) -> bool {
+    use rustix::net::{RecvFlags, recv};
+
+    let mut byte = [0_u8; 1];
+    let outcome = recv(stream, &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+    matches!(outcome, Err(rustix::io::Errno::AGAIN))
+}
+
+#[cfg(not(unix))]
+fn is_quiet(stream: &TcpStream) -> bool {
+    let quiet = stream.set_nonblocking(true).is_ok()
+        && stream.peek(&mut [0_u8; 1]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+    quiet && stream.set_nonblocking(false).is_ok()
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket").field("peer", &self.stream.peer_addr().ok()).finish_non_exhaustive()
+    }
+}

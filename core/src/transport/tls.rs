@@ -1,0 +1,211 @@
+//! TLS over a socket or a tunnel, and whom it trusts.
+//!
+//! ureq's own connector cannot trust a file of certificates beside its bundled roots, only instead of them.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use once_cell::sync::OnceCell;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
+};
+
+use super::context::{self, Trouble};
+use crate::config::Options;
+use crate::error::Error;
+
+/// Whom to trust and who we are, as read from the files that the options name.
+#[derive(Clone)]
+pub(super) struct Trust {
+    system_roots: bool,
+    extra_roots: Vec<CertificateDer<'static>>,
+    identity: Option<Arc<Identity>>,
+}
+
+struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Trust {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the option whose file cannot be used.
+    pub(super) fn read(options: &Options) -> Result<Self, Error> {
+        let extra_roots = match &options.ca_file {
+            Some(path) => certificates("ca_file", path)?,
+            None => Vec::new(),
+        };
+        let identity = match (&options.client_cert_file, &options.client_key_file) {
+            (Some(chain), Some(key)) => {
+                let chain = certificates("client_cert_file", chain)?;
+                let key = PrivateKeyDer::from_pem_file(key).map_err(|error| {
+                    Error::config("client_key_file", format!("`client_key_file` {key}: {error}"))
+                })?;
+                Some(Arc::new(Identity { chain, key }))
+            }
+            _ => None,
+        };
+        Ok(Trust { system_roots: options.system_roots, extra_roots, identity })
+    }
+
+    fn client_config(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?;
+        let extra_roots = self.extra_roots.iter().cloned();
+        let builder = if self.system_roots {
+            let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(extra_roots, provider)?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+        } else {
+            let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+            for certificate in extra_roots {
+                roots.add(certificate)?;
+            }
+            builder.with_root_certificates(roots)
+        };
+        let config = match &self.identity {
+            Some(identity) => {
+                builder.with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())?
+            }
+            None => builder.with_no_client_auth(),
+        };
+        Ok(Arc::new(config))
+    }
+}
+
+/// Wraps connections to `https` addresses.
+pub(super) struct Tls {
+    trust: Trust,
+    /// Filled by the first connection: loading the roots of an operating system takes its time.
+    config: OnceCell<Arc<ClientConfig>>,
+}
+
+impl Tls {
+    pub(super) fn new(trust: Trust) -> Self {
+        Tls { trust, config: OnceCell::new() }
+    }
+}
+
+fn certificates(param: &str, path: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let problem = |text: String| Error::config(param, format!("`{param}` {path}: {text}"));
+    let certificates = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| problem(error.to_string()))?;
+    if certificates.is_empty() {
+        return Err(problem("holds no certificate in PEM format".to_owned()));
+    }
+    Ok(certificates)
+}
+
+impl<In: Transport> Connector<In> for Tls {
+    type Out = Either<In, Session>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, ureq::Error> {
+        if !details.needs_tls() {
+            return Ok(chained.map(Either::A));
+        }
+        let Some(socket) = chained else {
+            return Err(ureq::Error::ConnectionFailed);
+        };
+        let config = self.config.get_or_try_init(|| self.trust.client_config()).map_err(io::Error::other);
+        let session = config.and_then(|config| handshake(config, details, socket)).inspect_err(|error| {
+            context::current(|attempt| attempt.report(Trouble::Tls(reason(error))));
+        })?;
+        let buffers =
+            LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
+        Ok(Some(Either::B(Session { stream: session, buffers })))
+    }
+}
+
+fn handshake(
+    config: &Arc<ClientConfig>,
+    details: &ConnectionDetails<'_>,
+    socket: impl Transport,
+) -> io::Result<StreamOwned<ClientConnection, TransportAdapter>> {
+    let host = details.uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    let mut session = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+    let mut socket = TransportAdapter::new(socket.boxed(), Arc::clone(&details.current_time));
+    session.complete_io(&mut socket)?;
+    Ok(StreamOwned::new(session, socket))
+}
+
+/// Why a handshake failed, for a person.
+fn reason(error: &io::Error) -> String {
+    use rustls::CertificateError as Bad;
+
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(bad)) => match bad {
+            Bad::Expired | Bad::ExpiredContext { .. } => "the server's certificate has expired".to_owned(),
+            Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
+                "the server's certificate is not valid yet; check this machine's clock".to_owned()
+            }
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
+                "the server's certificate is for another host".to_owned()
+            }
+            Bad::UnknownIssuer => "the server's certificate is from an unknown issuer; `ca_file` adds one, \
+                                   `system_roots` trusts what the operating system does"
+                .to_owned(),
+            other => format!("the server's certificate is refused: {other}"),
+        },
+        Some(other) => other.to_string(),
+        None => error.to_string(),
+    }
+}
+
+/// A connection with TLS.
+pub(super) struct Session {
+    stream: StreamOwned<ClientConnection, TransportAdapter>,
+    buffers: LazyBuffers,
+}
+
+impl Transport for Session {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        self.stream.get_mut().set_timeout(timeout);
+        self.stream.write_all(&self.buffers.output()[..amount])?;
+        self.stream.flush()?;
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        self.stream.get_mut().set_timeout(timeout);
+        let count = self.stream.read(self.buffers.input_append_buf())?;
+        self.buffers.input_appended(count);
+        Ok(count > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.stream.get_mut().get_mut().is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("system_roots", &self.trust.system_roots).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("socket", &self.stream.sock.inner()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,7 @@
+//! The engine over real sockets, against a server that does what each test says.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod answers;
+mod common;
+mod faults;
+mod servers;
