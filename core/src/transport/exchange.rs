@@ -25,7 +25,7 @@ impl<In: Transport> Connector<In> for Observer {
         Ok(chained.map(|inner| Observed {
             inner: inner.boxed(),
             counts,
-            served: false,
+            idle: false,
             awaiting: false,
             spent: false,
         }))
@@ -37,8 +37,8 @@ impl<In: Transport> Connector<In> for Observer {
 pub(super) struct Observed {
     inner: Box<dyn Transport>,
     counts: bool,
-    /// An exchange has been completed on it.
-    served: bool,
+    /// An exchange has been completed on it, and no other begun.
+    idle: bool,
     /// A request was sent and nothing of its answer has come.
     awaiting: bool,
     /// Not to be used again.
@@ -64,8 +64,9 @@ impl Transport for Observed {
             self.awaiting = true;
             context::current(|attempt| {
                 attempt.requesting.set(true);
-                attempt.reused.set(self.served);
+                attempt.reused.set(self.idle);
             });
+            self.idle = false;
         }
         self.inner.transmit_output(amount, timeout)
     }
@@ -83,9 +84,13 @@ impl Transport for Observed {
     }
 
     fn is_open(&mut self) -> bool {
-        self.served = true;
         // A piece of a status that never became whole: nothing can be said about this connection.
-        !self.spent && !self.awaiting && self.inner.is_open()
+        if self.spent || self.awaiting {
+            return false;
+        }
+        // ureq asks when a connection comes back and again before it is used. Asking the system costs a call each
+        // time, and only the second answer is worth it.
+        if std::mem::replace(&mut self.idle, true) { self.inner.is_open() } else { true }
     }
 
     fn is_tls(&self) -> bool {

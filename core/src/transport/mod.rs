@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use ureq::Agent;
+use ureq::http::uri::InvalidUri;
 use ureq::http::{HeaderMap, HeaderValue, Method, Request, header};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 
@@ -186,19 +187,23 @@ impl Http {
     }
 
     fn request<B>(&self, wire: &Wire<'_>, body: B) -> Result<Request<B>, Broken> {
-        let mut builder = Request::builder().method(wire.method.clone()).uri(wire.url);
-        if let Some(headers) = builder.headers_mut() {
-            headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-            headers.insert(header::USER_AGENT, self.setup.user_agent.clone());
-            if let Some(authorization) = &wire.authorization {
-                headers.insert(header::AUTHORIZATION, authorization.clone());
-            }
-            if wire.body.is_some_and(|body| !body.is_empty()) {
-                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            }
+        let uri = wire.url.parse().map_err(|error: InvalidUri| Broken::Unsendable(error.to_string()))?;
+        // Room for ours and those that ureq adds, so that the map never grows.
+        let mut headers = HeaderMap::with_capacity(12);
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        headers.insert(header::USER_AGENT, self.setup.user_agent.clone());
+        if let Some(authorization) = &wire.authorization {
+            headers.insert(header::AUTHORIZATION, authorization.clone());
         }
-        builder.body(body).map_err(|error| Broken::Unsendable(error.to_string()))
+        if wire.body.is_some_and(|body| !body.is_empty()) {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let mut request = Request::new(body);
+        *request.method_mut() = wire.method.clone();
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        Ok(request)
     }
 
     /// Drops the idle connections; those in use are dropped when they become idle.
