@@ -36,7 +36,8 @@ pub(crate) fn fill(connection: &Connection) -> Result<(), Failure> {
         return Ok(());
     }
     let now = clock::now();
-    let start = now - 600 * SECOND;
+    // On a whole second, so that it is always the same events that share one.
+    let start = (now / SECOND - 600) * SECOND;
     let note = |action: &str, kind: &str, id: String, error: Option<&str>| {
         audit::append(
             connection,

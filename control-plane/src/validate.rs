@@ -402,7 +402,12 @@ fn json_integer(raw: &str) -> Result<i64, Wrong> {
 
 /// The row number in `7` or `proj-7`; no row's, if there is none in it.
 fn spelt_id(text: &str) -> i64 {
-    let number = text.rsplit_once('-').map_or(text, |(_, number)| number);
+    let number = match text.split_once('-') {
+        Some((word, number)) if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
+            number
+        }
+        _ => text,
+    };
     if number.bytes().all(|byte| byte.is_ascii_digit()) { number.parse().unwrap_or(NO_ROW) } else { NO_ROW }
 }
 

@@ -17,7 +17,7 @@ fn path(profile: Profile, rest: &str) -> String {
 /// A caller with a new key.
 fn role(caller: &Caller, profile: Profile, role: &str) -> Caller {
     let key = caller.create(keys(profile), &format!("{{\"name\":\"{role}\",\"role\":\"{role}\"}}"));
-    caller.with_token(key["token"].as_str().unwrap())
+    caller.with_token(key["token"].as_str().expect("a token"))
 }
 
 #[test]

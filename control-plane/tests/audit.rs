@@ -60,10 +60,10 @@ fn dates() {
             ),
             Some(1)
         );
-        assert_eq!(count(&caller, &format!("{path}?start_date=2026-02-01&resource_type=tenant")), Some(1));
+        assert_eq!(count(&caller, &format!("{path}?start_date=2026-02-01&action=create")), Some(1));
         assert_eq!(count(&caller, &format!("{path}?end_date=2020-01-01")), Some(0));
         assert_eq!(count(&caller, &format!("{path}?start_date=9999-01-01")), Some(0));
-        let midnight = format!("{path}?start_date={day}T00:00:00Z&resource_type=tenant");
+        let midnight = format!("{path}?start_date={day}T00:00:00Z&action=create");
         if profile == Profile::Guide {
             assert_eq!(count(&caller, &midnight), Some(1), "a point in time");
             assert_eq!(count(&caller, &format!("{path}?end_date={day}T00:00:00%2B00:00")), Some(0));

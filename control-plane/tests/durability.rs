@@ -29,7 +29,7 @@ fn write_until_killed(caller: &Caller, writer: usize, acknowledged: &mpsc::Sende
         if outcome.is_err() || !answer.starts_with("HTTP/1.1 201") {
             return;
         }
-        acknowledged.send(name).unwrap();
+        acknowledged.send(name).expect("the test listens");
     }
 }
 

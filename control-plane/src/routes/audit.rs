@@ -26,7 +26,9 @@ fn bound<'a>(call: &Call<'a>, name: &'static str) -> Result<Bound<'a>, Failure> 
     let Some(text) = call.inputs.text(name) else {
         return Ok(Bound::default());
     };
-    if call.profile.compares_dates_as_text() || Date::parse(text, &Iso8601::DATE).is_ok() {
+    // The parser of dates ignores a time that follows.
+    let is_day = text.len() == "YYYY-MM-DD".len() && Date::parse(text, &Iso8601::DATE).is_ok();
+    if call.profile.compares_dates_as_text() || is_day {
         return Ok(Bound { day: Some(text), time: None });
     }
     let point = OffsetDateTime::parse(text, &Iso8601::DEFAULT)

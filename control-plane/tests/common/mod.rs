@@ -1,6 +1,7 @@
 //! A client of plain sockets, and servers to talk to.
 
 #![allow(dead_code, reason = "every test program uses a part of this")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests: clippy knows only the test functions themselves")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
