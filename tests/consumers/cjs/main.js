@@ -1,0 +1,15 @@
+const { AutonomiClient, NotFoundError, TaskManager } = require('loki-mode-sdk');
+
+async function main() {
+  const client = new AutonomiClient({ baseUrl: process.argv[2], token: 'loki_x' });
+  const tasks = new TaskManager(client);
+  const [task] = await tasks.listTasks(1, 'pending');
+  try {
+    await client.getProject(999);
+  } catch (err) {
+    if (!(err instanceof NotFoundError)) throw err;
+    console.log(`${task.title}, then ${err.statusCode}`);
+  }
+}
+
+main();

@@ -1,0 +1,11 @@
+import { AutonomiClient, NotFoundError, TaskManager } from 'loki-mode-sdk';
+
+const client = new AutonomiClient({ baseUrl: process.argv[2], token: 'loki_x' });
+const tasks = new TaskManager(client);
+const [task] = await tasks.listTasks(1, 'pending');
+try {
+  await client.getProject(999);
+} catch (err) {
+  if (!(err instanceof NotFoundError)) throw err;
+  console.log(`${task.title}, then ${err.statusCode}`);
+}

@@ -1,0 +1,50 @@
+// The package itself: its two entrances, its types, its native module.
+
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { describe, it } from 'node:test';
+import * as esm from 'loki-mode-sdk';
+
+const require = createRequire(import.meta.url);
+const cjs = require('loki-mode-sdk');
+
+describe('the package', () => {
+  it('gives modules and CommonJS the same classes, all of them', () => {
+    assert.deepEqual(Object.keys(esm).sort(), Object.keys(cjs).sort());
+    const ours = new Map(Object.entries(esm));
+    for (const [name, value] of Object.entries(cjs)) assert.equal(ours.get(name), value, name);
+  });
+
+  it('has both names of the guide for one class', () => {
+    assert.equal(esm.ForbiddenError, esm.PermissionDeniedError);
+    assert.equal(esm.NotAvailableOnControlPlaneError, esm.NotAvailableError);
+    assert.equal(esm.Client, esm.AutonomiClient);
+    assert.ok(new esm.APITimeoutError('late') instanceof esm.APIConnectionError);
+    assert.equal(new esm.ForbiddenError('no', { requiredScope: 'admin' }).requiredScope, 'admin');
+  });
+
+  it('is what require of the checkout gives', () => {
+    const code = "console.log(typeof require('.').AutonomiClient)";
+    assert.equal(execFileSync(process.execPath, ['-e', code], { encoding: 'utf8' }).trim(), 'function');
+  });
+
+  it('says what to do when the native module cannot be loaded', () => {
+    const env = { ...process.env, LOKI_SDK_NATIVE_PATH: '/nowhere/at-all.node' };
+    const { status, stderr } = spawnSync(process.execPath, ['-e', "require('.')"], { encoding: 'utf8', env });
+    assert.equal(status, 1);
+    assert.match(
+      stderr,
+      /native module for LOKI_SDK_NATIVE_PATH=\/nowhere\/at-all\.node could not be loaded/,
+    );
+    assert.ok(stderr.includes(process.version));
+    assert.match(stderr, /npm install loki-mode-sdk/);
+  });
+
+  it('is disposable where the runtime has it', async () => {
+    const client = new esm.AutonomiClient({ baseUrl: 'http://127.0.0.1:1' });
+    const dispose = client[Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose')];
+    await dispose.call(client);
+    await assert.rejects(client.getStatus(), /closed/);
+  });
+});

@@ -1,0 +1,2 @@
+export function binary(name: string, variable: string): string;
+export function clearEnvironment(): void;

@@ -1,0 +1,30 @@
+// A local control plane for a test, seeded, on a port of its own.
+
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { binary } from './binaries.mjs';
+
+export const TOKEN = 'loki_admin_of_the_tests';
+
+/** Starts one that answers as this profile does; gives its base URL and a way to stop it. */
+export async function startControlPlane(profile) {
+  const child = spawn(
+    binary('loki-control-plane', 'LOKI_CONTROL_PLANE'),
+    ['--port', '0', '--seed', '--token', TOKEN, '--profile', profile],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const lines = createInterface({ input: child.stdout });
+  const baseUrl = await new Promise((resolve, reject) => {
+    lines.once('line', resolve);
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`loki-control-plane ended with status ${code}`)));
+  });
+  return {
+    baseUrl,
+    async stop() {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill();
+      await ended;
+    },
+  };
+}

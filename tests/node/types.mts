@@ -1,0 +1,195 @@
+// What the type checker must accept and what it must reject. Compiled, never run.
+
+import {
+  type APIConnectionError,
+  APITimeoutError,
+  type ApiKey,
+  type AuditEntry,
+  type AuditQueryParams,
+  type AuditVerifyResult,
+  AutonomiClient,
+  type AutonomiError,
+  Client,
+  type ClientOptions,
+  EventStream,
+  ForbiddenError,
+  type PermissionDeniedError,
+  type Project,
+  type Run,
+  type RunEvent,
+  type Session,
+  SessionManager,
+  type Task,
+  TaskManager,
+  type Tenant,
+} from 'loki-mode-sdk';
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+function holds<_Fact extends true>(): void {}
+
+const options: ClientOptions = { baseUrl: 'http://localhost:57374' };
+const withToken: ClientOptions = { baseUrl: 'http://localhost:57374', token: 'loki_x', timeout: 5000 };
+const client = new AutonomiClient(options);
+const alias: AutonomiClient = new Client(withToken);
+
+// The methods of the guide, with its argument order and its results.
+interface Guide {
+  getStatus(): Promise<Record<string, unknown>>;
+  listProjects(): Promise<Project[]>;
+  getProject(projectId: number): Promise<Project>;
+  createProject(name: string, description?: string): Promise<Project>;
+  listTasks(projectId?: number, status?: string): Promise<Task[]>;
+  getTask(taskId: number): Promise<Task>;
+  createTask(projectId: number, title: string, description?: string): Promise<Task>;
+  listRuns(projectId?: number, status?: string): Promise<Run[]>;
+  getRun(runId: number): Promise<Run>;
+  cancelRun(runId: number): Promise<Run>;
+  replayRun(runId: number): Promise<Run>;
+  getRunTimeline(runId: number): Promise<RunEvent[]>;
+  listTenants(): Promise<Tenant[]>;
+  getTenant(tenantId: number): Promise<Tenant>;
+  createTenant(name: string, description?: string): Promise<Tenant>;
+  deleteTenant(tenantId: number): Promise<void>;
+  listApiKeys(): Promise<ApiKey[]>;
+  createApiKey(name: string, role?: string): Promise<ApiKey & { token: string }>;
+  rotateApiKey(identifier: string, gracePeriodHours?: number): Promise<Record<string, unknown>>;
+  deleteApiKey(identifier: string): Promise<void>;
+  queryAudit(params?: AuditQueryParams): Promise<AuditEntry[]>;
+  verifyAudit(): Promise<AuditVerifyResult>;
+}
+const guide: Guide = client;
+
+// Its interfaces: what the guide's are made of can be read from ours, and is not optional where it was not.
+interface GuideProject {
+  id: number;
+  name: string;
+  description?: string;
+  status: string;
+  tenant_id?: number;
+  created_at: string;
+  updated_at: string;
+}
+interface GuideTask {
+  id: number;
+  project_id: number;
+  title: string;
+  description?: string;
+  status: string;
+  priority: string;
+}
+interface GuideRun {
+  id: number;
+  project_id: number;
+  status: string;
+  trigger: string;
+  config?: Record<string, unknown>;
+  started_at: string;
+  ended_at?: string;
+}
+interface GuideRunEvent {
+  id: number;
+  run_id: number;
+  event_type: string;
+  phase?: string;
+  details?: Record<string, unknown>;
+  timestamp: string;
+}
+interface GuideTenant {
+  id: number;
+  name: string;
+  slug: string;
+  description?: string;
+  created_at: string;
+}
+interface GuideApiKey {
+  id: string;
+  name: string;
+  scopes: string[];
+  role?: string;
+  created_at: string;
+  expires_at?: string;
+  last_used?: string;
+}
+interface GuideAuditEntry {
+  timestamp: string;
+  action: string;
+  resource_type: string;
+  resource_id?: string;
+  user_id?: string;
+  success: boolean;
+}
+interface GuideAuditVerifyResult {
+  valid: boolean;
+  entries_checked: number;
+}
+holds<Equal<Pick<Project, keyof GuideProject>, Pick<GuideProject, keyof GuideProject>>>();
+holds<Equal<Pick<Task, keyof GuideTask>, Pick<GuideTask, keyof GuideTask>>>();
+holds<Equal<Pick<Run, keyof GuideRun>, Pick<GuideRun, keyof GuideRun>>>();
+holds<Equal<Pick<RunEvent, keyof GuideRunEvent>, Pick<GuideRunEvent, keyof GuideRunEvent>>>();
+holds<Equal<Pick<Tenant, keyof GuideTenant>, Pick<GuideTenant, keyof GuideTenant>>>();
+holds<Equal<Pick<ApiKey, keyof GuideApiKey>, Pick<GuideApiKey, keyof GuideApiKey>>>();
+holds<Equal<Pick<AuditEntry, keyof GuideAuditEntry>, Pick<GuideAuditEntry, keyof GuideAuditEntry>>>();
+holds<
+  Equal<
+    Pick<AuditVerifyResult, keyof GuideAuditVerifyResult>,
+    Pick<GuideAuditVerifyResult, keyof GuideAuditVerifyResult>
+  >
+>();
+
+// What one of the guide's objects holds is enough to stand for one of ours.
+const project: Project = { id: 1, name: 'a', status: 'active', created_at: '', updated_at: '' };
+const task: Task = { id: 1, project_id: 1, title: '', status: 'pending', priority: 'high' };
+
+export async function accepted(signal: AbortSignal): Promise<void> {
+  await client.getProject('proj-1', { signal, timeout: 1000, maxRetries: 0 });
+  await client.listRuns(undefined, 'a status of tomorrow', { limit: 10, offset: 20 });
+  await client.createProject('name', undefined, { tenantId: 1 });
+  await client.queryAudit({ start_date: '2026-02-01', limit: 50, resource_type: 'api_key' }, { signal });
+  await client.createApiKey('ci', 'operator', { expiresDays: 30, scopes: ['read'] as const });
+  const created = await client.createApiKey('ci');
+  holds<Equal<typeof created.token, string>>();
+  const rotated = await client.rotateApiKey('ci-pipeline', 24);
+  holds<Equal<typeof rotated.token, string>>();
+  const record: Record<string, unknown> = rotated;
+  const sessions: Session[] = await new SessionManager(client).listSessions(1);
+  const tasks: Task[] = await new TaskManager(alias).listTasks(1, 'pending');
+  await new TaskManager(client).updateTask(1, 'done', { priority: 'high' });
+  const events: RunEvent[] = await new EventStream(client).pollEvents(1, events0?.timestamp);
+  const same: typeof PermissionDeniedError = ForbiddenError;
+  const timeout: APIConnectionError = new APITimeoutError('too late');
+  const base: AutonomiError = timeout;
+  const code: number | undefined = base.statusCode;
+  return void [record, sessions, tasks, events, same, code, guide, project, task];
+}
+declare const events0: RunEvent | undefined;
+
+export async function rejected(): Promise<void> {
+  // @ts-expect-error -- an id is a number or a string
+  await client.getProject([1]);
+  // @ts-expect-error -- it is missing
+  await client.getProject();
+  // @ts-expect-error -- null is no id
+  await client.getRun(null);
+  // @ts-expect-error -- a name is a string
+  await client.createProject(5);
+  // @ts-expect-error -- a title is needed
+  await client.createTask(1);
+  // @ts-expect-error -- hours are a number
+  await client.rotateApiKey('ci-pipeline', '24');
+  // @ts-expect-error -- the key is called start_date, as on the wire
+  await client.queryAudit({ startDate: '2026-02-01' });
+  // @ts-expect-error -- there is no such option
+  await client.listRuns(1, 'running', { limti: 10 });
+  // @ts-expect-error -- milliseconds are a number
+  await client.getStatus({ timeout: '5s' });
+  // @ts-expect-error -- a base URL is needed
+  new AutonomiClient({ token: 'loki_x' });
+  // @ts-expect-error -- there is no such path style
+  new AutonomiClient({ baseUrl: 'http://localhost:57374', pathStyle: 'v3' });
+  // @ts-expect-error -- a manager needs a client
+  new TaskManager({});
+  // @ts-expect-error -- a run has no such field
+  (await client.getRun(1)).finished_at;
+  // @ts-expect-error -- without a token there is no such field
+  (await client.listApiKeys())[0]?.token;
+}
