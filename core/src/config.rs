@@ -1,5 +1,6 @@
 //! Every option: its meaning, its default, its environment variable. A wrong value is an error, never replaced.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::error::Error;
@@ -9,7 +10,7 @@ use crate::token::Token;
 pub const DEFAULT_BASE_URL: &str = "http://localhost:57374";
 
 /// How a client is set up. `Options::default()` reads no environment; [`Options::from_env`] does.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     /// Where the control plane is: `http` or `https`, a host, optionally a port and a path prefix. No credentials,
     /// query or fragment; trailing slashes are dropped. Default: `http://localhost:57374`. Environment:
@@ -47,6 +48,20 @@ pub struct Options {
     pub client_cert_file: Option<String>,
     /// PEM file with the private key of the client certificate. Default: none.
     pub client_key_file: Option<String>,
+}
+
+impl fmt::Debug for Options {
+    // The token hides itself; a proxy's address can hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("base_url", &self.base_url)
+            .field("token", &self.token)
+            .field("timeout", &self.timeout)
+            .field("max_retries", &self.max_retries)
+            .field("path_style", &self.path_style)
+            .field("proxy", &self.proxy.as_ref().map(|_| "***"))
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Options {
@@ -198,7 +213,11 @@ mod tests {
 
     #[test]
     fn options_do_not_print_the_token() {
-        let options = Options { token: Some(Token::new("loki_canary")), ..Options::default() };
+        let options = Options {
+            token: Some(Token::new("loki_canary")),
+            proxy: Some("http://user:canary@proxy:3128".to_owned()),
+            ..Options::default()
+        };
         assert!(!format!("{options:?}").contains("canary"));
     }
 }

@@ -260,7 +260,7 @@ impl<'a> Execution<'a> {
                 }
                 Err(failure) => {
                     let setback = match &failure.cause {
-                        Cause::Resolve(_) | Cause::Connect(_) | Cause::Tls(_) => Setback::NotSent,
+                        Cause::Resolve(_) | Cause::Connect(_) => Setback::NotSent,
                         Cause::Lost(_) if !failure.answered => Setback::Lost { reused: failure.reused },
                         _ => return Err(self.failed(request, failure)),
                     };

@@ -10,7 +10,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(8);
 /// How an attempt failed, as far as trying again is concerned.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Setback {
-    /// The request never left: no name, no connection, no TLS session.
+    /// The request never left: no name or no connection.
     NotSent,
     /// The connection was lost with the request on it and nothing of an answer.
     Lost {

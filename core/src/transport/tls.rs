@@ -119,7 +119,7 @@ impl<In: Transport> Connector<In> for Tls {
         };
         let config = self.config.get_or_try_init(|| self.trust.client_config()).map_err(io::Error::other);
         let session = config.and_then(|config| handshake(config, details, socket)).inspect_err(|error| {
-            context::current(|attempt| attempt.report(Trouble::Tls(reason(error))));
+            context::current(|attempt| attempt.report(trouble(error)));
         })?;
         let buffers =
             LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
@@ -140,13 +140,20 @@ fn handshake(
     Ok(StreamOwned::new(session, socket))
 }
 
-/// Why a handshake failed, for a person.
-fn reason(error: &io::Error) -> String {
+/// Why a handshake failed: for want of trust, which is final, or because the connection did not last.
+fn trouble(error: &io::Error) -> Trouble {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(error) => Trouble::Tls(reason(error)),
+        None => Trouble::Connect(io::Error::new(error.kind(), format!("in the TLS handshake: {error}"))),
+    }
+}
+
+/// Why a handshake was refused, for a person.
+fn reason(error: &rustls::Error) -> String {
     use rustls::CertificateError as Bad;
 
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match inner {
-        Some(rustls::Error::InvalidCertificate(bad)) => match bad {
+    match error {
+        rustls::Error::InvalidCertificate(bad) => match bad {
             Bad::Expired | Bad::ExpiredContext { .. } => "the server's certificate has expired".to_owned(),
             Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
                 "the server's certificate is not valid yet; check this machine's clock".to_owned()
@@ -159,8 +166,7 @@ fn reason(error: &io::Error) -> String {
                 .to_owned(),
             other => format!("the server's certificate is refused: {other}"),
         },
-        Some(other) => other.to_string(),
-        None => error.to_string(),
+        other => other.to_string(),
     }
 }
 
