@@ -9,6 +9,8 @@ from loki_mode_sdk.generated.models import RunEvent
 
 __version__: str
 
+def decode(operation: str, body: bytes) -> Any: ...
+
 class Client:
     def __new__(
         cls,

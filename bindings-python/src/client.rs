@@ -107,6 +107,19 @@ impl Client {
     }
 }
 
+/// Builds what an operation returns from the body of an answer: the second half of a call, for tests without a server.
+#[pyfunction]
+pub(crate) fn decode<'py>(
+    py: Python<'py>,
+    operation: &Bound<'py, PyString>,
+    body: &[u8],
+) -> PyResult<Bound<'py, PyAny>> {
+    let mut objects = Objects::new(py);
+    loki_mode_core::decode::decode(&operation_of(operation)?.returns, body, &mut objects).map_err(|failure| {
+        objects.into_raised().unwrap_or_else(|| errors::plain(py, "DecodeError", failure.to_string()))
+    })
+}
+
 fn operation_of(name: &Bound<'_, PyString>) -> PyResult<&'static Operation> {
     let name = name.to_cow()?;
     loki_mode_spec::operation(&name)

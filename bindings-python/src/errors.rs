@@ -24,6 +24,13 @@ pub(crate) fn config(py: Python<'_>, param: &str, message: String) -> PyErr {
     build().map_or_else(|problem: PyErr| problem, PyErr::from_value)
 }
 
+/// An exception that has nothing but a message.
+pub(crate) fn plain(py: Python<'_>, name: &str, message: String) -> PyErr {
+    class(py, name)
+        .and_then(|class| class.call1((message,)))
+        .map_or_else(|problem| problem, PyErr::from_value)
+}
+
 fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
     let module =

@@ -18,7 +18,7 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::client::Client;
+    use crate::client::{Client, decode};
     #[pymodule_export]
     use crate::events::EventStream;
 

@@ -110,8 +110,11 @@ impl<'py> Builder for Objects<'py> {
         mut fields: Drain<'_, Option<Self::Value>>,
         unknown: Option<Self::Object>,
     ) -> Result<Self::Value, Refusal> {
-        let unknown = unknown.into_iter().flatten();
-        let extra: Extra = unknown.map(|(key, value)| (key.unbind(), value.unbind())).collect();
+        // One allocation serves both: entries are turned into extra fields in place.
+        let unbind = |entries: Entries<'py>| -> Extra {
+            entries.into_iter().map(|(key, value)| (key.unbind(), value.unbind())).collect()
+        };
+        let extra = unknown.map_or_else(Vec::new, unbind);
         let outcome = instance(self.py, model, &mut fields, extra);
         self.keep(outcome)
     }

@@ -42,9 +42,11 @@ pub fn decode<B: Builder>(
     };
     let mut walk = Walk::new(builder, false);
     let mut outcome = walk.run(shape, text);
-    if outcome.is_err() && walk.inexact {
-        // A number beyond 64 bits came along, which serde_json would round. They are rare and reading them digit
-        // for digit is slow, so only an answer that holds one is walked a second time, the exact way.
+    let unread =
+        |error: &serde_json::Error| walk.inexact || error.to_string().starts_with("number out of range");
+    if outcome.as_ref().is_err_and(unread) {
+        // A number beyond 64 bits came along, which serde_json would round or refuse. They are rare and reading them
+        // digit for digit is slow, so only an answer that holds one is walked a second time, the exact way.
         walk = Walk::new(builder, true);
         outcome = walk.run(shape, text);
     }

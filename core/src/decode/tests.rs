@@ -140,6 +140,16 @@ fn numbers_keep_their_form() {
 }
 
 #[test]
+fn numbers_beyond_what_a_float_holds() {
+    let digits = "9".repeat(400);
+    assert_eq!(
+        read("get_project", &format!(r#"{{"id":{digits}}}"#)).unwrap(),
+        format!("Project(id:{digits})")
+    );
+    refused("get_status", r#"{"a":1e400}"#, "a", "number out of range");
+}
+
+#[test]
 fn a_big_number_does_not_hide_a_later_mistake() {
     refused(
         "list_projects",

@@ -1,5 +1,6 @@
 //! The walk itself: what stands at a place is checked against the table and given to the builder.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use loki_mode_spec::{FieldType, Model, Presence};
@@ -137,6 +138,9 @@ impl<'b, B: Builder> Walk<'b, B> {
     }
 
     fn float<E: serde::de::Error>(&mut self, shape: Shape, value: f64) -> Result<B::Value, E> {
+        if !value.is_finite() {
+            return Err(E::custom("number out of range"));
+        }
         let integral = value.fract() == 0.0;
         match shape {
             Shape::Float | Shape::Json => {}
@@ -294,7 +298,7 @@ fn free_form<'de, B: Builder, A: MapAccess<'de>>(
     mut entries: A,
 ) -> Result<B::Value, A::Error> {
     let mut object = built(walk.builder.start_object())?;
-    while let Some(key) = entries.next_key::<std::borrow::Cow<'de, str>>()? {
+    while let Some(key) = entries.next_key::<Cow<'de, str>>()? {
         let value = entries
             .next_value_seed(Seed { walk, shape: Shape::Json, nullable: true })
             .inspect_err(|_| walk.trail.push(Segment::Key(key.to_string())))?;
@@ -326,7 +330,7 @@ fn model_fields<'de, B: Builder, A: MapAccess<'de>>(
             Key::Unknown(name) => {
                 let value = entries
                     .next_value_seed(Seed { walk, shape: Shape::Json, nullable: true })
-                    .inspect_err(|_| walk.trail.push(Segment::Key(name.clone())))?;
+                    .inspect_err(|_| walk.trail.push(Segment::Key(name.to_string())))?;
                 if unknown.is_none() {
                     unknown = Some(built(walk.builder.start_object())?);
                 }
@@ -359,7 +363,7 @@ fn record_fields<'de, B: Builder, A: MapAccess<'de>>(
                 let field = &model.fields[*index];
                 (field.name, field.ty.into(), field.presence != Presence::Required)
             }
-            Key::Unknown(name) => (name.as_str(), Shape::Json, true),
+            Key::Unknown(name) => (&**name, Shape::Json, true),
         };
         let value = entries
             .next_value_seed(Seed { walk, shape, nullable })
@@ -375,9 +379,9 @@ fn record_fields<'de, B: Builder, A: MapAccess<'de>>(
     built(walk.builder.record(model, object))
 }
 
-enum Key {
+enum Key<'de> {
     Field(usize),
-    Unknown(String),
+    Unknown(Cow<'de, str>),
 }
 
 /// Recognizes a key without an allocation.
@@ -388,28 +392,35 @@ struct KeySeed {
 }
 
 impl<'de> DeserializeSeed<'de> for KeySeed {
-    type Value = Key;
+    type Value = Key<'de>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key<'de>, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
-impl Visitor<'_> for KeySeed {
-    type Value = Key;
+impl KeySeed {
+    fn field(&self, key: &str) -> Option<usize> {
+        let fields = self.model.fields;
+        if fields.get(self.next).is_some_and(|field| field.name == key) {
+            return Some(self.next);
+        }
+        fields.iter().position(|field| field.name == key)
+    }
+}
+
+impl<'de> Visitor<'de> for KeySeed {
+    type Value = Key<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
     }
 
-    fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<Key, E> {
-        let fields = self.model.fields;
-        if fields.get(self.next).is_some_and(|field| field.name == key) {
-            return Ok(Key::Field(self.next));
-        }
-        Ok(match fields.iter().position(|field| field.name == key) {
-            Some(index) => Key::Field(index),
-            None => Key::Unknown(key.to_owned()),
-        })
+    fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<Key<'de>, E> {
+        Ok(self.field(key).map_or_else(|| Key::Unknown(Cow::Owned(key.to_owned())), Key::Field))
+    }
+
+    fn visit_borrowed_str<E: serde::de::Error>(self, key: &'de str) -> Result<Key<'de>, E> {
+        Ok(self.field(key).map_or(Key::Unknown(Cow::Borrowed(key)), Key::Field))
     }
 }
