@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_cases import OPERATIONS
 
 from loki_mode_sdk import DecodeError
 from loki_mode_sdk._native import decode
+from test_cases import OPERATIONS
 
 SCALARS = (
     st.none()
@@ -59,10 +60,8 @@ def test_models_lose_nothing(extra, number):
 
 @given(st.sampled_from(sorted(OPERATIONS)), st.binary() | TEXT.map(str.encode) | VALUES.map(json.dumps).map(str.encode))
 def test_anything_else_is_a_decode_error(operation, body):
-    try:
+    with contextlib.suppress(DecodeError):
         decode(operation, body)
-    except DecodeError as error:
-        assert str(error)
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, '{"n":1' + "0" * 30 + ',"a":' + "[" * 100_000])
