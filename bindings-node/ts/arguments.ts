@@ -1,6 +1,6 @@
 /** Checks the arguments of a call and writes them as the engine takes them. */
 
-import { CALL_OPTIONS, kindOf } from './options.js';
+import { CALL_OPTIONS, isCollection, kindOf } from './options.js';
 
 /** One operation: how its arguments are checked and its answer is read. */
 export interface Operation {
@@ -47,7 +47,9 @@ function strings(value: unknown): string | undefined {
 }
 
 function object(value: unknown): string | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || isCollection(value)) {
+    return undefined;
+  }
   // Throws for a cycle or a bigint, with a message that says so.
   const text = JSON.stringify(value);
   return text?.startsWith('{') ? text : undefined;

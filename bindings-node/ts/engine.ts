@@ -108,8 +108,9 @@ export class Engine {
       const [ok, text] = await new Promise<[boolean, string]>((resolve, reject) => {
         try {
           start(this.#client, id, timeout, maxRetries);
-        } catch (error) {
-          reject(error);
+        } catch (cause) {
+          // The native side could not even start it: no thread was to be had.
+          reject(new AutonomiError(`the call could not be started: ${(cause as Error).message}`, { cause }));
           return;
         }
         if (pending.size === 0) alive.ref();

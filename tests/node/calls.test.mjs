@@ -141,6 +141,7 @@ describe('what is wrong with the arguments', () => {
     ],
     ['listRuns', [1, 'running', { limti: 5 }], 'listRuns has no option limti'],
     ['listRuns', [1, 'running', 5], 'options of listRuns must be an object, not an integer'],
+    ['createTenant', ['a', undefined, { settings: new Map() }], 'settings must be an object, not a Map'],
     ['queryAudit', [{ startDate: '2026-02-01' }], 'queryAudit has no field startDate'],
     ['queryAudit', ['2026-02-01'], 'params of queryAudit must be an object, not a string'],
     ['deleteApiKey', [{}], 'identifier must be an integer or a string, not an object'],
