@@ -43,7 +43,9 @@ def test_every_class_can_be_made_copied_compared_and_pickled(cls):
     assert hash(positional) == hash(keyword)
     assert [getattr(positional, name) for name in names] == list(range(len(names)))
     assert positional.to_dict() == dict(zip(names, range(len(names))))
-    assert list(inspect.signature(cls).parameters) == list(names)
+    if sys.version_info >= (3, 10):
+        # CPython 3.9 keeps no signature for native classes that are made at run time.
+        assert list(inspect.signature(cls).parameters) == list(names)
     assert copy.copy(positional) == copy.deepcopy(positional) == positional
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         again = pickle.loads(pickle.dumps(positional, protocol))

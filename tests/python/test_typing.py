@@ -36,6 +36,6 @@ def test_the_guides_code_is_accepted():
 def test_mistakes_are_found():
     path = HERE / "typing_rejected.py"
     lines = enumerate(path.read_text("utf-8").splitlines(), 1)
-    marked = {(n, m.group(1)) for n, line in lines if (m := re.search(r"# error: (\S+)$", line))}
-    found = re.findall(r"^typing_rejected\.py:(\d+): error: .*\[([a-z-]+)\]$", mypy(path).stdout, re.M)
-    assert {(int(line), code) for line, code in found} == marked
+    marked = {number for number, line in lines if line.endswith("# error")}
+    found = re.findall(r"^typing_rejected\.py:(\d+): error: ", mypy(path).stdout, re.MULTILINE)
+    assert {int(line) for line in found} == marked

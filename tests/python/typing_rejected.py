@@ -5,18 +5,18 @@ from __future__ import annotations
 from loki_mode_sdk import AutonomiClient, EventStream, Project, TaskManager
 
 client = AutonomiClient()
-AutonomiClient(timeout="30")  # error: arg-type
-AutonomiClient("http://localhost", "token", 30.0, 2)  # error: call-arg
-client.get_project([1])  # error: arg-type
-client.get_project()  # error: call-arg
-client.list_runs(limit="10")  # error: arg-type
-client.list_runs(colour="red")  # error: call-arg
-client.create_api_key("k", scopes="read")  # error: arg-type
-client.get_projects()  # error: attr-defined
-name: int = client.get_project(1).name  # error: assignment
-client.get_project(1).name = "x"  # error: misc
-length = len(client.get_project(1).description)  # error: arg-type
-TaskManager("client")  # error: arg-type
-EventStream(client).poll_events("run-1", since=5)  # error: arg-type
-Project()  # error: call-arg
-Project(1, colour="red")  # error: call-arg
+AutonomiClient(timeout="30")  # error
+AutonomiClient("http://localhost", "token", 30.0, 2)  # error
+client.get_project([1])  # error
+client.get_project()  # error
+client.list_runs(limit="10")  # error
+client.list_runs(colour="red")  # error
+client.create_api_key("k", scopes="read")  # error
+client.get_projects()  # error
+name: int = client.get_project(1).name  # error
+client.get_project(1).name = "x"  # error
+length = len(client.get_project(1).description)  # error
+TaskManager("client")  # error
+EventStream(client).poll_events("run-1", since=5)  # error
+Project()  # error
+Project(1, colour="red")  # error
