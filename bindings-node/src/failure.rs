@@ -54,6 +54,7 @@ pub(crate) fn to_json(error: &Error) -> String {
         errors,
         maybe_executed,
         param,
+        ..
     } = error.details();
     let failure = Failure {
         class: kind.class_name(),

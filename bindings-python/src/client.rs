@@ -89,7 +89,7 @@ impl Client {
         let signals = Signals::default();
         let outcome = py.detach(|| {
             let interrupted = || signals.pending();
-            let options = CallOptions { timeout, max_retries, cancel: None, interrupted: Some(&interrupted) };
+            let options = CallOptions { timeout, max_retries, interrupted: Some(&interrupted), ..CallOptions::default() };
             call(&self.engine, &options)
         });
         let response = match outcome {

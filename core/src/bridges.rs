@@ -212,7 +212,7 @@ mod tests {
     fn answer(status: u16, body: &str) -> Answer {
         Answer {
             status,
-            headers: Vec::new(),
+            headers: ureq::http::HeaderMap::new(),
             body: body.as_bytes().to_vec(),
             method: "PUT",
             path: "/api/tasks/1".to_owned(),

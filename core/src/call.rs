@@ -1,9 +1,11 @@
 //! What belongs to one call: its own limits, and the ways to end it early.
 
 use std::fmt;
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
+
+use socket2::Socket;
 
 /// What a caller can say about a single call.
 #[derive(Default, Clone)]
@@ -17,6 +19,12 @@ pub struct CallOptions<'a> {
     /// Asked at most every 100 ms while the call waits; true ends it with
     /// [`Error::Interrupted`](crate::Error::Interrupted). It runs on the thread of the call.
     pub interrupted: Option<&'a (dyn Fn() -> bool + Sync)>,
+    /// Headers that are sent with this call's requests; one of the client's of the same name is left out.
+    pub headers: &'a [(String, String)],
+    /// Whether to keep an [`AttemptRecord`](crate::AttemptRecord) of each attempt, in
+    /// [`Response::attempt_log`](crate::Response::attempt_log) or
+    /// [`ErrorInfo::attempt_log`](crate::ErrorInfo::attempt_log). Costs nothing when false.
+    pub record_attempts: bool,
 }
 
 impl fmt::Debug for CallOptions<'_> {
@@ -26,7 +34,8 @@ impl fmt::Debug for CallOptions<'_> {
             .field("max_retries", &self.max_retries)
             .field("cancel", &self.cancel)
             .field("interrupted", &self.interrupted.is_some())
-            .finish()
+            .field("record_attempts", &self.record_attempts)
+            .finish_non_exhaustive()
     }
 }
 
@@ -98,7 +107,7 @@ struct State {
 #[derive(Default)]
 struct Inner {
     cancelled: bool,
-    socket: Option<Weak<TcpStream>>,
+    socket: Option<Weak<Socket>>,
 }
 
 impl CancelToken {
@@ -126,7 +135,7 @@ impl CancelToken {
     }
 
     /// Names the socket that the call is about to block on.
-    pub(crate) fn watch(&self, socket: &Arc<TcpStream>) {
+    pub(crate) fn watch(&self, socket: &Arc<Socket>) {
         let mut inner = self.lock();
         if inner.cancelled {
             // Too late to be woken: the read ends at once instead.

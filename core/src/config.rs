@@ -33,8 +33,13 @@ pub struct Options {
     pub app_info: Option<String>,
     /// The largest answer that is read, in bytes after decompression. Default: 64 MiB.
     pub max_body_bytes: u64,
+    /// How many connections may be in use at once; further calls wait for one, in the order in which they began,
+    /// within their time. Default: 256.
+    pub max_connections: usize,
     /// How many idle connections are kept. Default: 64.
     pub max_idle_connections: usize,
+    /// Headers that are sent with each request, beside the client's own, which they cannot replace. Default: none.
+    pub headers: Vec<(String, String)>,
     /// Proxy to use instead of the environment's choice, for example `http://user:secret@proxy:3128`; an empty
     /// string means none. Default: by the scheme of `base_url`, `HTTPS_PROXY` or `HTTP_PROXY`, then `ALL_PROXY`, in
     /// lower or upper case, unless `NO_PROXY` names the host. Loopback addresses never go through a proxy.
@@ -59,6 +64,7 @@ impl fmt::Debug for Options {
             .field("timeout", &self.timeout)
             .field("max_retries", &self.max_retries)
             .field("path_style", &self.path_style)
+            .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("proxy", &self.proxy.as_ref().map(|_| "***"))
             .finish_non_exhaustive()
     }
@@ -76,7 +82,9 @@ impl Default for Options {
             language: "Rust".to_owned(),
             app_info: None,
             max_body_bytes: 64 << 20,
+            max_connections: 256,
             max_idle_connections: 64,
+            headers: Vec::new(),
             proxy: None,
             ca_file: None,
             system_roots: false,
@@ -164,6 +172,9 @@ impl Options {
             if duration.is_zero() {
                 return Err(Error::config(param, format!("`{param}` must be above zero")));
             }
+        }
+        if self.max_connections == 0 {
+            return Err(Error::config("max_connections", "`max_connections` must be above zero"));
         }
         if let Some(token) = &self.token {
             token.validate()?;

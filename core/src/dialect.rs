@@ -98,12 +98,14 @@ fn says_unknown_route(method: Method, body: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use ureq::http::{HeaderMap, header::CONTENT_TYPE};
+
     use super::*;
 
     fn answer(status: u16, content_type: &str, body: &str) -> Answer {
         Answer {
             status,
-            headers: vec![("content-type".to_owned(), content_type.to_owned())],
+            headers: HeaderMap::from_iter([(CONTENT_TYPE, content_type.parse().unwrap())]),
             body: body.as_bytes().to_vec(),
             method: "GET",
             path: "/x".to_owned(),

@@ -1,5 +1,10 @@
 //! What can go wrong: one enum, one variant for each class of the language packages.
 
+use std::fmt;
+use std::sync::Arc;
+
+use crate::attempts::AttemptRecord;
+
 /// What went wrong.
 ///
 /// Every variant carries an [`ErrorInfo`]; its `Display` is [`ErrorInfo::message`]. No message ever holds a token,
@@ -172,6 +177,45 @@ pub struct ErrorInfo {
     pub maybe_executed: Option<bool>,
     /// The parameter or option at fault, for errors noticed before anything was sent.
     pub param: Option<String>,
+    /// What a callback of the caller's own failed with, for example a token provider.
+    pub cause: Option<ErrorCause>,
+    /// The attempts of the call, if [`CallOptions::record_attempts`](crate::CallOptions::record_attempts) asked for
+    /// them; empty for an error in the data of an answer, whose [`Response`](crate::Response) has them.
+    pub attempt_log: Vec<AttemptRecord>,
+}
+
+/// What a callback failed with, as it was: a language package downcasts it to its own exception.
+#[derive(Clone)]
+pub struct ErrorCause(Arc<dyn std::error::Error + Send + Sync>);
+
+impl ErrorCause {
+    pub(crate) fn new(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        ErrorCause(error.into())
+    }
+
+    /// The error itself, if it is of this type.
+    pub fn downcast_ref<E: std::error::Error + 'static>(&self) -> Option<&E> {
+        self.0.downcast_ref()
+    }
+
+    /// The error, whatever its type.
+    pub fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+        &*self.0
+    }
+}
+
+impl fmt::Debug for ErrorCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Its text is the caller's and may hold a secret.
+        f.write_str("ErrorCause(..)")
+    }
+}
+
+/// The same error, not one that looks like it.
+impl PartialEq for ErrorCause {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 impl ErrorInfo {
@@ -190,6 +234,8 @@ impl ErrorInfo {
             errors: Vec::new(),
             maybe_executed: None,
             param: None,
+            cause: None,
+            attempt_log: Vec::new(),
         }
     }
 }

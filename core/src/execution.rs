@@ -1,32 +1,49 @@
 //! One call from its arguments to its answer: the only place where request, dialect, retry, transport and bridges
 //! meet.
 
+mod unanswered;
+
+use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use loki_mode_spec::{Bridge, Operation};
-use ureq::http::Method;
+use ureq::http::{HeaderName, HeaderValue, Method};
 
 use crate::args::{Args, Value};
+use crate::attempts::AttemptRecord;
 use crate::bridges;
-use crate::call::{CallOptions, Limits, Stop};
+use crate::call::{CallOptions, Limits};
 use crate::client::Shared;
 use crate::dialect::is_unknown_route;
 use crate::error::{Error, ErrorInfo, ErrorKind, body_text};
+use crate::headers;
+use crate::mask;
 use crate::refusal;
 use crate::request::Request;
 use crate::response::{Answer, Response};
 use crate::retry::{Setback, Standing, wait_before_retry};
-use crate::transport::{Cause, Failure, Wire};
+use crate::transport::{Cause, Wire};
 
 /// How often a call is sent on to another address of the same server.
 const MAX_REDIRECTS: u32 = 5;
+
+/// The headers that the caller adds.
+struct CallHeaders<'a> {
+    client: &'a [(HeaderName, HeaderValue)],
+    call: Vec<(HeaderName, HeaderValue)>,
+}
 
 /// A call under way.
 pub(crate) struct Execution<'a> {
     client: &'a Shared,
     operation: &'static Operation,
     limits: Limits<'a>,
+    headers: CallHeaders<'a>,
+    /// What the last attempt sent: the secret to be kept out of errors.
+    authorization: Option<HeaderValue>,
+    /// The attempts so far, if they are asked for.
+    log: Option<Vec<AttemptRecord>>,
     timeout: Duration,
     max_retries: u32,
     retries: u32,
@@ -49,6 +66,8 @@ impl<'a> Execution<'a> {
         if timeout.is_zero() {
             return Err(Error::config("timeout", "`timeout` must be above zero"));
         }
+        let headers =
+            CallHeaders { client: &client.headers, call: headers::checked("headers", call.headers)? };
         let now = Instant::now();
         // A clock that cannot count that far will not run out within the life of the process either.
         let deadline = now.checked_add(timeout).unwrap_or_else(|| now + Duration::from_secs(1 << 30));
@@ -56,6 +75,9 @@ impl<'a> Execution<'a> {
             client,
             operation,
             limits: Limits { deadline, cancel: call.cancel.as_ref(), interrupted: call.interrupted },
+            headers,
+            authorization: None,
+            log: call.record_attempts.then(Vec::new),
             timeout,
             max_retries: call.max_retries.unwrap_or(client.options.max_retries),
             retries: 0,
@@ -71,7 +93,7 @@ impl<'a> Execution<'a> {
             |bridge: &&Bridge| matches!(bridge, Bridge::SessionsFromStatus | Bridge::SessionFromStatus);
         let sessions = operation.bridges.iter().find(from_status);
         if let Some(bridge) = sessions
-            && self.client.lacks_sessions.load(Ordering::Relaxed)
+            && self.client.server.lacks_sessions.load(Ordering::Relaxed)
         {
             // The ids are still checked, as they are where the routes exist.
             Request::new(operation, operation.path, args)?;
@@ -81,7 +103,7 @@ impl<'a> Execution<'a> {
         if let Some(bridge) = sessions
             && is_unknown_route(operation.method, &answer)
         {
-            self.client.lacks_sessions.store(true, Ordering::Relaxed);
+            self.client.server.lacks_sessions.store(true, Ordering::Relaxed);
             return self.sessions(*bridge, args);
         }
         if operation.bridges.contains(&Bridge::TaskStatusNames)
@@ -121,6 +143,8 @@ impl<'a> Execution<'a> {
             headers: answer.headers,
             attempts: self.attempts,
             path: answer.path,
+            attempt_log: self.log.unwrap_or_default(),
+            authorization: self.authorization,
             operation: self.operation,
             body: answer.body,
         }
@@ -142,8 +166,25 @@ impl<'a> Execution<'a> {
         self.counted(info)
     }
 
+    /// An error with what is known about the whole call, and without the token, which a server may have sent back.
     fn counted(&self, info: ErrorInfo) -> Error {
-        ErrorInfo { attempts: self.attempts, ..info }.into()
+        let attempt_log = self.log.clone().unwrap_or_default();
+        let mut info = ErrorInfo { attempts: self.attempts, attempt_log, ..info };
+        if let Some(token) = self.token() {
+            let texts = [Some(&mut info.message), info.response_body.as_mut(), info.code.as_mut()];
+            let of_fields =
+                info.errors.iter_mut().flat_map(|error| [&mut error.location, &mut error.message]);
+            for text in texts.into_iter().flatten().chain(info.required_scope.as_mut()).chain(of_fields) {
+                if let Cow::Owned(masked) = mask::mask(text, token) {
+                    *text = masked;
+                }
+            }
+        }
+        info.into()
+    }
+
+    fn token(&self) -> Option<&str> {
+        self.authorization.as_ref().and_then(mask::token_of)
     }
 
     fn not_json(&self, answer: &Answer) -> Error {
@@ -199,7 +240,7 @@ impl<'a> Execution<'a> {
 
     /// Sends the operation on the path that this server speaks.
     fn ask(&mut self, args: &Args) -> Result<Answer, Error> {
-        let (operation, dialect) = (self.operation, &self.client.dialect);
+        let (operation, dialect) = (self.operation, &self.client.server.dialect);
         let route = dialect.route(operation);
         let answer = self.send(&Request::new(operation, route.path, args)?)?;
         let Some(otherwise) = route.otherwise.filter(|_| is_unknown_route(operation.method, &answer)) else {
@@ -219,21 +260,29 @@ impl<'a> Execution<'a> {
     /// Sends a request until there is an answer, or no point in trying again.
     fn send(&mut self, request: &Request) -> Result<Answer, Error> {
         let method = request.method.as_str();
-        let mut url = self.client.base.join(request);
+        let mut url = self.client.server.base.join(request);
         let mut redirects = 0;
         let mut refreshed = false;
         loop {
-            let authorization = self.client.credentials.authorization()?;
+            let authorization =
+                self.client.credentials.authorization().map_err(|error| self.counted(error.info()))?;
+            self.authorization.clone_from(&authorization);
             let wire = Wire {
                 method: wire_method(request.method),
                 url: &url,
                 authorization,
+                headers: [self.headers.client, &self.headers.call],
                 body: request.body.as_deref(),
             };
             self.attempts += 1;
-            let (setback, outcome) = match self.client.http.send(&wire, &self.limits) {
+            let began = self.log.is_some().then(Instant::now);
+            let sent = self.client.server.http.send(&wire, &self.limits);
+            if let (Some(began), Some(log)) = (began, &mut self.log) {
+                log.push(unanswered::record(self.attempts, request, &sent, began.elapsed()));
+            }
+            let (setback, outcome) = match sent {
                 Ok(received) => {
-                    let answer = Answer {
+                    let mut answer = Answer {
                         status: received.status,
                         headers: received.headers,
                         body: received.body,
@@ -242,6 +291,10 @@ impl<'a> Execution<'a> {
                     };
                     if answer.is_success() {
                         return Ok(answer);
+                    }
+                    // Before anything is cut out of it, which could leave a part of the token.
+                    if let Some(token) = self.token() {
+                        mask::mask_body(&mut answer.body, token);
                     }
                     if let 300..=399 = answer.status
                         && let Some(location) = answer.header("location")
@@ -285,7 +338,7 @@ impl<'a> Execution<'a> {
 
     /// Where a redirect leads, if it may be followed: the same method and body at the same origin.
     fn follow(&self, answer: &Answer, from: &str, location: &str, redirects: u32) -> Result<String, Error> {
-        let target = self.client.base.same_origin(from, location);
+        let target = self.client.server.base.same_origin(from, location);
         let why_not = match &target {
             Err(_) => "which is at another origin: the token must not go there",
             Ok(_) if !matches!(answer.status, 307 | 308) => "which would not keep the method and the body",
@@ -302,73 +355,6 @@ impl<'a> Execution<'a> {
         );
         let kind = ErrorKind::Api;
         Err(self.counted(ErrorInfo { kind, message, ..refusal::refusal(self.operation, answer) }))
-    }
-
-    fn failed(&self, request: &Request, failure: Failure) -> Error {
-        let at = format!("{}:{}", self.client.base.host(), self.client.base.port());
-        let maybe_executed = self.maybe_executed || failure.maybe_executed;
-        let (kind, problem) = match failure.cause {
-            Cause::Stopped(stop) => return self.stopped(request, stop, maybe_executed),
-            Cause::Unsendable(problem) => {
-                (ErrorKind::Config, format!("the request cannot be sent: {problem}"))
-            }
-            Cause::TooLarge(limit) => (
-                ErrorKind::Decode,
-                format!("the answer is larger than {limit} bytes, the limit set by `max_body_bytes`"),
-            ),
-            Cause::Resolve(problem) => (
-                ErrorKind::Connection,
-                format!("cannot find the host {}: {problem}. Check `base_url`", self.client.base.host()),
-            ),
-            Cause::Connect(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => (
-                ErrorKind::Connection,
-                format!(
-                    "cannot connect to {at}: connection refused. Is a control plane running there? Start one with \
-                     `loki-control-plane` or `loki dashboard start`"
-                ),
-            ),
-            Cause::Connect(error) => (ErrorKind::Connection, format!("cannot connect to {at}: {error}")),
-            Cause::Tls(problem) => (ErrorKind::Connection, format!("no TLS connection to {at}: {problem}")),
-            Cause::Lost(problem) => {
-                let executed = match (maybe_executed, self.operation.idempotent) {
-                    (true, true) => "",
-                    (true, false) => ". The request may have been executed, so it was not sent again",
-                    (false, _) => ". The request was not sent",
-                };
-                (ErrorKind::Connection, format!("lost the connection to {at}: {problem}{executed}"))
-            }
-        };
-        let maybe_executed = (kind == ErrorKind::Connection).then_some(maybe_executed);
-        self.unanswered(request, kind, &problem, maybe_executed)
-    }
-
-    fn stopped(&self, request: &Request, stop: Stop, maybe_executed: bool) -> Error {
-        let (kind, problem) = match stop {
-            Stop::Deadline => {
-                let at = format!("{}:{}", self.client.base.host(), self.client.base.port());
-                let timeout = self.timeout.as_secs_f64();
-                (ErrorKind::Timeout, format!("no complete answer from {at} within {timeout} s"))
-            }
-            Stop::Cancelled => (ErrorKind::Cancelled, "the call was cancelled".to_owned()),
-            Stop::Interrupted => (ErrorKind::Interrupted, "the call was interrupted".to_owned()),
-        };
-        self.unanswered(request, kind, &problem, Some(maybe_executed))
-    }
-
-    fn unanswered(
-        &self,
-        request: &Request,
-        kind: ErrorKind,
-        problem: &str,
-        maybe_executed: Option<bool>,
-    ) -> Error {
-        let method = request.method.as_str();
-        self.counted(ErrorInfo {
-            method: Some(method.to_owned()),
-            path: Some(request.path.clone()),
-            maybe_executed,
-            ..ErrorInfo::new(kind, format!("{method} {}: {problem}", request.path))
-        })
     }
 }
 

@@ -5,6 +5,7 @@
 //! typed face for Rust.
 
 mod args;
+mod attempts;
 mod bridges;
 mod call;
 mod client;
@@ -15,6 +16,8 @@ mod error;
 pub mod events;
 mod execution;
 pub mod generated;
+mod headers;
+mod mask;
 mod refusal;
 mod request;
 mod response;
@@ -22,13 +25,16 @@ mod retry;
 mod token;
 mod transport;
 mod typed;
+mod warning;
 pub mod workers;
 
 pub use args::{Args, Value};
+pub use attempts::AttemptRecord;
 pub use call::{CallOptions, CancelToken};
-pub use client::Client;
+pub use client::{Changes, Client};
 pub use config::{DEFAULT_BASE_URL, Options, PathStyle, timeout_from_seconds};
-pub use error::{Error, ErrorInfo, ErrorKind, FieldError};
+pub use error::{Error, ErrorCause, ErrorInfo, ErrorKind, FieldError};
 pub use response::Response;
 pub use token::Token;
 pub use typed::{Id, Object, Secret};
+pub use warning::Warning;

@@ -157,12 +157,14 @@ pub(crate) fn excerpt(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use ureq::http::{HeaderMap, header::CONTENT_TYPE};
+
     use super::*;
 
     fn info(status: u16, content_type: &str, body: &str) -> ErrorInfo {
         let answer = Answer {
             status,
-            headers: vec![("content-type".to_owned(), content_type.to_owned())],
+            headers: HeaderMap::from_iter([(CONTENT_TYPE, content_type.parse().unwrap())]),
             body: body.as_bytes().to_vec(),
             method: "GET",
             path: "/api/projects/1".to_owned(),

@@ -1,11 +1,14 @@
 //! From arguments to what goes on the wire: method, path, query and body.
 
+use std::path::{Path, PathBuf};
+
 use loki_mode_spec::{Location, Method, Operation, Param};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
 use crate::args::{Args, Value};
 use crate::error::Error;
+use crate::transport::is_loopback;
 
 /// Everything but the unreserved characters of RFC 3986.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -15,6 +18,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 pub(crate) struct BaseUrl {
     url: Url,
     text: String,
+    socket: Option<PathBuf>,
 }
 
 impl BaseUrl {
@@ -22,7 +26,15 @@ impl BaseUrl {
     /// [`Error::Config`] saying what is wrong; the text itself is not shown, it may hold a password.
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         let problem = |text: &str| Error::config("base_url", format!("`base_url` {text}"));
-        let url = Url::parse(text.trim())
+        if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(problem(
+                "contains a blank or a line break; strip it, for example when it is read from a file",
+            ));
+        }
+        if let Some(path) = text.strip_prefix("unix:") {
+            return Self::unix(path);
+        }
+        let url = Url::parse(text)
             .map_err(|error| problem(&format!("is no URL like http://localhost:57374: {error}")))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(problem(&format!("must begin with http:// or https://, not {}:", url.scheme())));
@@ -37,7 +49,44 @@ impl BaseUrl {
             return Err(problem("must not have a query (`?`) or a fragment (`#`)"));
         }
         let text = url.as_str().trim_end_matches('/').to_owned();
-        Ok(BaseUrl { url, text })
+        Ok(BaseUrl { url, text, socket: None })
+    }
+
+    /// A Unix domain socket, by its absolute path.
+    fn unix(path: &str) -> Result<Self, Error> {
+        let problem = |text: &str| Error::config("base_url", format!("`base_url` {text}"));
+        // `unix:///run/x.sock` is the same as `unix:/run/x.sock`.
+        let path = path.strip_prefix("//").unwrap_or(path);
+        if cfg!(not(unix)) {
+            return Err(problem("names a Unix domain socket, which this system does not have"));
+        }
+        if !path.starts_with('/') {
+            return Err(problem(
+                "must name a socket by its absolute path, like unix:/run/control-plane.sock",
+            ));
+        }
+        // What stands in the `Host` header.
+        let text = "http://localhost".to_owned();
+        let url = Url::parse(&text).map_err(|error| problem(&error.to_string()))?;
+        Ok(BaseUrl { url, text, socket: Some(PathBuf::from(path)) })
+    }
+
+    /// The socket, where it is one of the file system.
+    pub(crate) fn socket(&self) -> Option<&Path> {
+        self.socket.as_deref()
+    }
+
+    /// Where the server is, for a message.
+    pub(crate) fn place(&self) -> String {
+        match &self.socket {
+            Some(path) => format!("unix:{}", path.display()),
+            None => format!("{}:{}", self.host(), self.port()),
+        }
+    }
+
+    /// Whether what is sent can be read on its way to another machine.
+    pub(crate) fn is_in_clear_text(&self) -> bool {
+        !self.is_https() && !is_loopback(self.host())
     }
 
     pub(crate) fn is_https(&self) -> bool {

@@ -1,16 +1,18 @@
 //! A successful answer, and how its data is read.
 
 use loki_mode_spec::Operation;
+use ureq::http::{HeaderMap, HeaderValue};
 
+use crate::attempts::AttemptRecord;
 use crate::decode;
 use crate::error::{Error, ErrorInfo, ErrorKind, body_text};
+use crate::mask::{mask_body, token_of};
 
 /// Any answer, before it is clear what it means.
 #[derive(Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// Names in lower case.
-    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
     pub(crate) method: &'static str,
     /// Without the query.
@@ -20,7 +22,7 @@ pub(crate) struct Answer {
 impl Answer {
     /// The first header of this name, which is in lower case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        std::str::from_utf8(self.headers.get(name)?.as_bytes()).ok()
     }
 
     pub(crate) fn is_success(&self) -> bool {
@@ -43,12 +45,15 @@ impl Answer {
 pub struct Response {
     /// The status.
     pub status: u16,
-    /// The headers, names in lower case, in the order in which they came.
-    pub headers: Vec<(String, String)>,
     /// How many requests were sent for this call.
     pub attempts: u32,
     /// Path of the request, without its query.
     pub path: String,
+    /// The attempts, if [`CallOptions::record_attempts`](crate::CallOptions::record_attempts) asked for them.
+    pub attempt_log: Vec<AttemptRecord>,
+    /// The token that was sent, to be kept out of errors about the data.
+    pub(crate) authorization: Option<HeaderValue>,
+    pub(crate) headers: HeaderMap,
     pub(crate) operation: &'static Operation,
     pub(crate) body: Vec<u8>,
 }
@@ -57,6 +62,18 @@ impl Response {
     /// The body as it came, decompressed.
     pub fn body(&self) -> &[u8] {
         &self.body
+    }
+
+    /// The headers, names in lower case; those of the same name stand together, in the order in which they came. Bytes
+    /// that are no UTF-8 come out as replacement characters.
+    pub fn headers(&self) -> Vec<(String, String)> {
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        self.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+    }
+
+    /// The first header of this name, in whatever case, if it is UTF-8.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        std::str::from_utf8(self.headers.get(name)?.as_bytes()).ok()
     }
 
     /// The operation that was executed.
@@ -80,7 +97,17 @@ impl Response {
         decode::payload(&self.operation.returns, &self.body).map_err(|failure| self.failure(failure))
     }
 
-    fn failure(&self, failure: decode::DecodeFailure) -> Error {
+    fn failure(&self, mut failure: decode::DecodeFailure) -> Error {
+        let mut body = self.body.clone();
+        if let Some(token) = self.authorization.as_ref().and_then(token_of) {
+            mask_body(&mut body, token);
+            // An excerpt may hold a part of the token: it is taken again from what is left.
+            if body != self.body
+                && let Err(masked) = decode::payload(&self.operation.returns, &body)
+            {
+                failure = masked;
+            }
+        }
         let method = self.operation.method.as_str();
         let message = format!(
             "{method} {}: the answer ({}) is not what {} returns: {failure}",
@@ -88,7 +115,7 @@ impl Response {
         );
         ErrorInfo {
             status_code: Some(self.status),
-            response_body: Some(body_text(&self.body)),
+            response_body: Some(body_text(&body)),
             method: Some(method.to_owned()),
             path: Some(self.path.clone()),
             attempts: self.attempts,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use ureq::http::HeaderValue;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorCause, ErrorInfo, ErrorKind};
 
 /// A bearer token, or a callback that gives one. Its `Debug` shows neither.
 #[derive(Clone)]
@@ -18,7 +18,7 @@ enum Source {
     Provider(Arc<Provider>),
 }
 
-type Provider = dyn Fn() -> Result<String, String> + Send + Sync;
+type Provider = dyn Fn() -> Result<String, Box<dyn std::error::Error + Send + Sync>> + Send + Sync;
 
 impl Token {
     /// A fixed token.
@@ -26,10 +26,13 @@ impl Token {
         Token(Source::Fixed(token.into().into()))
     }
 
-    /// A callback that is asked before each attempt; its error text becomes the message of an
-    /// [`Error::Config`](crate::Error::Config).
-    pub fn provider(provider: impl Fn() -> Result<String, String> + Send + Sync + 'static) -> Self {
-        Token(Source::Provider(std::sync::Arc::new(provider)))
+    /// A callback that is asked before each attempt, and once more after a 401. It runs on the thread of the call,
+    /// with no lock held, and may set another token. What it fails with ends the call with an
+    /// [`Error::Config`](crate::Error::Config) that has it as [`ErrorInfo::cause`](crate::ErrorInfo::cause).
+    pub fn provider(
+        provider: impl Fn() -> Result<String, Box<dyn std::error::Error + Send + Sync>> + Send + Sync + 'static,
+    ) -> Self {
+        Token(Source::Provider(Arc::new(provider)))
     }
 
     fn is_provided(&self) -> bool {
@@ -49,7 +52,12 @@ impl Token {
             Source::Fixed(token) => HeaderValue::try_from(format!("Bearer {token}")),
             Source::Provider(provider) => {
                 let token = provider().map_err(|problem| {
-                    Error::config("token", format!("the token provider failed: {problem}"))
+                    Error::from(ErrorInfo {
+                        param: Some("token".to_owned()),
+                        cause: Some(ErrorCause::new(problem)),
+                        // Its text is the caller's and may hold a secret.
+                        ..ErrorInfo::new(ErrorKind::Config, "the token provider failed")
+                    })
                 })?;
                 check(&token)?;
                 HeaderValue::try_from(format!("Bearer {token}"))
@@ -98,6 +106,11 @@ impl Credentials {
         prepared
             .map(|prepared| prepared.header.clone().map_or_else(|| prepared.token.header(), Ok))
             .transpose()
+    }
+
+    /// Whether there is a token, or a provider of one.
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load().is_some()
     }
 
     /// Whether asking again may give another token.

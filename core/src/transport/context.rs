@@ -22,6 +22,8 @@ pub(super) struct Attempt<'a> {
     pub(super) sent: Cell<bool>,
     /// Something of the answer came back.
     pub(super) answered: Cell<bool>,
+    /// It waits for a place among the connections of the client.
+    pub(super) queued: Cell<bool>,
     /// The connection had served another request before.
     pub(super) reused: Cell<bool>,
     /// Why the attempt was given up, if it was.
@@ -46,6 +48,7 @@ impl<'a> Attempt<'a> {
             requesting: Cell::new(false),
             sent: Cell::new(false),
             answered: Cell::new(false),
+            queued: Cell::new(false),
             reused: Cell::new(false),
             stop: Cell::new(None),
             trouble: RefCell::new(None),

@@ -3,6 +3,7 @@
 
 mod context;
 mod exchange;
+mod places;
 mod proxy;
 mod resolve;
 mod tcp;
@@ -11,16 +12,19 @@ mod tls;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use ureq::Agent;
 use ureq::http::uri::InvalidUri;
-use ureq::http::{HeaderMap, HeaderValue, Method, Request, header};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 
 use self::context::{Attempt, Trouble};
+use self::places::Places;
+pub(crate) use self::resolve::is_loopback;
 use crate::call::{Limits, Stop};
 use crate::config::Options;
 use crate::error::Error;
@@ -35,14 +39,18 @@ pub(crate) struct Wire<'a> {
     /// The whole URL.
     pub(crate) url: &'a str,
     pub(crate) authorization: Option<HeaderValue>,
+    /// Headers that the caller adds; a later one of the same name counts.
+    pub(crate) headers: [&'a [(HeaderName, HeaderValue)]; 2],
     pub(crate) body: Option<&'a [u8]>,
 }
 
 /// What came back.
 pub(crate) struct Received {
     pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
+    /// The connection had served another request before.
+    pub(crate) reused: bool,
 }
 
 /// Why nothing, or not all of it, came back.
@@ -55,6 +63,8 @@ pub(crate) struct Failure {
     pub(crate) answered: bool,
     /// The connection had served another request before.
     pub(crate) reused: bool,
+    /// It ended while waiting for one of the connections that a client may have.
+    pub(crate) queued: bool,
 }
 
 /// The kinds of [`Failure`].
@@ -77,10 +87,11 @@ pub(crate) struct Http {
     live: ArcSwapOption<Generation>,
 }
 
-/// The connections of one process.
+/// The connections of one process. Everything that a fork could leave locked is in here.
 struct Generation {
     pid: u32,
     agent: Agent,
+    places: Arc<Places>,
 }
 
 /// What an agent is built from.
@@ -91,6 +102,8 @@ struct Setup {
     connect_timeout: Duration,
     max_body_bytes: u64,
     user_agent: HeaderValue,
+    max_connections: usize,
+    socket: Option<PathBuf>,
 }
 
 impl Http {
@@ -104,26 +117,32 @@ impl Http {
             connect_timeout: options.connect_timeout,
             max_body_bytes: options.max_body_bytes,
             user_agent,
+            max_connections: options.max_connections,
+            socket: base.socket().map(Path::to_path_buf),
         };
         Ok(Http { setup, live: ArcSwapOption::empty() })
     }
 
-    /// The agent of this process. After a fork, the child gets one of its own; the inherited one is leaked, since
-    /// its connections are the parent's.
-    fn agent(&self) -> Agent {
+    /// The connections of this process. After a fork, the child gets some of its own; the inherited ones are leaked,
+    /// since they are the parent's, and a thread that is not in the child may hold their locks.
+    fn generation(&self) -> Arc<Generation> {
         let pid = std::process::id();
-        let live = self.live.load();
-        match &*live {
-            Some(generation) if generation.pid == pid => generation.agent.clone(),
-            other => {
-                if let Some(inherited) = other {
-                    std::mem::forget(Arc::clone(inherited));
+        loop {
+            let live = self.live.load_full();
+            if let Some(generation) = live.as_ref().filter(|generation| generation.pid == pid) {
+                return Arc::clone(generation);
+            }
+            let places = Arc::new(Places::new(self.setup.max_connections));
+            let fresh = Arc::new(Generation { pid, agent: self.setup.agent(), places });
+            let before = self.live.compare_and_swap(&live, Some(Arc::clone(&fresh)));
+            // Another thread may have been first; then its connections are everybody's.
+            if before.as_ref().map(Arc::as_ptr) == live.as_ref().map(Arc::as_ptr) {
+                if let Some(inherited) = live {
+                    std::mem::forget(inherited);
                     // Siblings would otherwise wait for the same "random" times.
                     fastrand::seed(RandomState::new().hash_one((pid, SystemTime::now())));
                 }
-                let agent = self.setup.agent();
-                self.live.store(Some(Arc::new(Generation { pid, agent: agent.clone() })));
-                agent
+                return fresh;
             }
         }
     }
@@ -132,7 +151,7 @@ impl Http {
     pub(crate) fn send(&self, wire: &Wire<'_>, limits: &Limits<'_>) -> Result<Received, Failure> {
         let attempt = Attempt::new(limits, self.setup.connect_timeout);
         let outcome = match limits.check() {
-            Ok(()) => context::lend(&attempt, || self.exchange(wire)),
+            Ok(()) => context::lend(&attempt, || self.exchange(wire, &attempt)),
             Err(stop) => {
                 attempt.stop.set(Some(stop));
                 Err(Broken::Stopped)
@@ -158,12 +177,14 @@ impl Http {
                 maybe_executed: sent,
                 answered: attempt.answered.get(),
                 reused: attempt.reused.get(),
+                queued: attempt.queued.get(),
             }
         })
     }
 
-    fn exchange(&self, wire: &Wire<'_>) -> Result<Received, Broken> {
-        let agent = self.agent();
+    fn exchange(&self, wire: &Wire<'_>, attempt: &Attempt<'_>) -> Result<Received, Broken> {
+        let Generation { agent, places, .. } = &*self.generation();
+        let _place = places.take(attempt).map_err(|_| Broken::Stopped)?;
         let response = match wire.body {
             Some(body) => agent.run(self.request(wire, body)?),
             None => agent.run(self.request(wire, ())?),
@@ -183,7 +204,12 @@ impl Http {
         if bytes.len() as u64 > limit {
             return Err(Broken::TooLarge);
         }
-        Ok(Received { status: parts.status.as_u16(), headers: pairs(&parts.headers), body: bytes })
+        Ok(Received {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: bytes,
+            reused: attempt.reused.get(),
+        })
     }
 
     fn request<B>(&self, wire: &Wire<'_>, body: B) -> Result<Request<B>, Broken> {
@@ -199,6 +225,9 @@ impl Http {
         if wire.body.is_some_and(|body| !body.is_empty()) {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
+        for (name, value) in wire.headers.into_iter().flatten() {
+            headers.insert(name.clone(), value.clone());
+        }
         let mut request = Request::new(body);
         *request.method_mut() = wire.method.clone();
         *request.uri_mut() = uri;
@@ -208,17 +237,27 @@ impl Http {
 
     /// Drops the idle connections; those in use are dropped when they become idle.
     pub(crate) fn close(&self) {
-        if let Some(generation) = self.live.swap(None)
-            && generation.pid != std::process::id()
-        {
-            std::mem::forget(generation);
+        let pid = std::process::id();
+        let Some(live) = self.live.load_full() else { return };
+        if live.pid != pid {
+            // The next call leaks them.
+            return;
         }
+        // Those in use still count: derived clients may go on.
+        let places = Arc::clone(&live.places);
+        let fresh = Arc::new(Generation { pid, agent: self.setup.agent(), places });
+        // If another thread was first, it has done the same.
+        self.live.compare_and_swap(&live, Some(fresh));
     }
 }
 
 impl Drop for Http {
     fn drop(&mut self) {
-        self.close();
+        if let Some(generation) = self.live.swap(None)
+            && generation.pid != std::process::id()
+        {
+            std::mem::forget(generation);
+        }
     }
 }
 
@@ -249,7 +288,7 @@ impl Setup {
         let names = Arc::new(resolve::Names::default());
         let connector =
             ().chain(ConnectProxyConnector::default())
-                .chain(tcp::Tcp { names: Arc::clone(&names) })
+                .chain(tcp::Tcp { names: Arc::clone(&names), socket: self.socket.clone() })
                 .chain(tls::Tls::new(self.trust.clone()))
                 .chain(exchange::Observer { proxied: self.proxy.is_some() });
         Agent::with_parts(config, connector, resolve::CachingResolver { names })
@@ -263,11 +302,6 @@ fn user_agent(options: &Options) -> Result<HeaderValue, Error> {
         text.push_str(app);
     }
     HeaderValue::try_from(text).map_err(|error| Error::config("language", error.to_string()))
-}
-
-fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
 /// What became of a connection, in words.
@@ -302,10 +336,14 @@ mod tests {
         let options = Options::default();
         let base = BaseUrl::parse(&options.base_url).unwrap();
         let http = Http::new(&options, &base).unwrap();
-        let inherited = Arc::new(Generation { pid: std::process::id() + 1, agent: http.setup.agent() });
+        let pid = std::process::id() + 1;
+        let places = Arc::new(Places::new(1));
+        let inherited = Arc::new(Generation { pid, agent: http.setup.agent(), places });
         http.live.store(Some(Arc::clone(&inherited)));
-        http.agent();
-        assert_eq!(http.live.load().as_ref().unwrap().pid, std::process::id());
+        let ours = http.generation();
+        assert_eq!(ours.pid, std::process::id());
+        assert!(!Arc::ptr_eq(&ours.places, &inherited.places));
+        assert!(Arc::ptr_eq(&ours, &http.generation()));
         // Ours and the leaked one: its connections are never closed by this process.
         assert_eq!(Arc::strong_count(&inherited), 2);
     }

@@ -82,7 +82,7 @@ fn known(host: &str) -> Option<Vec<IpAddr>> {
 }
 
 /// Whether a host is this machine, seen from this machine.
-pub(super) fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     known(host).is_some_and(|addresses| addresses.iter().all(IpAddr::is_loopback))
 }
 

@@ -4,10 +4,12 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use socket2::Socket as Stream;
 use ureq::Error;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
@@ -21,6 +23,8 @@ use super::resolve::Names;
 pub(super) struct Tcp {
     /// Told which names led nowhere.
     pub(super) names: Arc<Names>,
+    /// The Unix domain socket to use instead of any address.
+    pub(super) socket: Option<PathBuf>,
 }
 
 impl<In: Transport> Connector<In> for Tcp {
@@ -34,10 +38,11 @@ impl<In: Transport> Connector<In> for Tcp {
         if let Some(tunnel) = chained {
             return Ok(Some(Either::A(tunnel)));
         }
-        let stream = context::current(|attempt| {
-            connect_any(attempt, &details.addrs).inspect_err(|_| {
+        let stream = context::current(|attempt| match &self.socket {
+            Some(path) => connect_path(attempt, path),
+            None => connect_any(attempt, &details.addrs).inspect_err(|_| {
                 self.names.forget(details.uri.host().unwrap_or_default());
-            })
+            }),
         })?;
         let buffers =
             LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
@@ -50,8 +55,15 @@ impl<In: Transport> Connector<In> for Tcp {
     }
 }
 
+/// Reports why there is no connection, and passes it on.
+fn report(attempt: &Attempt<'_>, error: io::Error) -> io::Error {
+    let copy = io::Error::new(error.kind(), error.to_string());
+    attempt.report(Trouble::Connect(error));
+    copy
+}
+
 /// Tries one address after the other, each with its share of the time, so that a dead one does not use it all up.
-fn connect_any(attempt: &Attempt<'_>, addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+fn connect_any(attempt: &Attempt<'_>, addresses: &[SocketAddr]) -> io::Result<Stream> {
     let now = Instant::now();
     let deadline = attempt.limits.deadline.min(now + attempt.connect_timeout);
     let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "no address");
@@ -60,7 +72,7 @@ fn connect_any(attempt: &Attempt<'_>, addresses: &[SocketAddr]) -> io::Result<Tc
         let share = left / u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
         match connect_one(attempt, address, Instant::now() + share) {
             Ok(stream) => {
-                stream.set_nodelay(true)?;
+                stream.set_tcp_nodelay(true)?;
                 return Ok(stream);
             }
             Err(error) if attempt.stop.get().is_some() => return Err(error),
@@ -69,17 +81,46 @@ fn connect_any(attempt: &Attempt<'_>, addresses: &[SocketAddr]) -> io::Result<Tc
     }
     // The caller's deadline and not ours ended it: that is a timeout of the call.
     attempt.go_on()?;
-    let copy = io::Error::new(last.kind(), last.to_string());
-    attempt.report(Trouble::Connect(last));
-    Err(copy)
+    Err(report(attempt, last))
+}
+
+/// Connects to a socket of the file system. That needs no wait, unless the server's queue is full.
+#[cfg(unix)]
+fn connect_path(attempt: &Attempt<'_>, path: &Path) -> io::Result<Stream> {
+    use socket2::{Domain, SockAddr, Type};
+
+    const PAUSE: Duration = Duration::from_millis(10);
+    let until = Instant::now() + attempt.connect_timeout;
+    loop {
+        let open = || -> io::Result<Stream> {
+            let stream = Stream::new(Domain::UNIX, Type::STREAM, None)?;
+            stream.set_nonblocking(true)?;
+            stream.connect(&SockAddr::unix(path)?)?;
+            stream.set_nonblocking(false)?;
+            Ok(stream)
+        };
+        match open() {
+            Ok(stream) => return Ok(stream),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < until => {
+                std::thread::sleep(attempt.slice()?.min(PAUSE));
+                attempt.go_on()?;
+            }
+            Err(error) => return Err(report(attempt, error)),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn connect_path(attempt: &Attempt<'_>, _: &Path) -> io::Result<Stream> {
+    Err(report(attempt, io::ErrorKind::Unsupported.into()))
 }
 
 #[cfg(unix)]
-fn connect_one(attempt: &Attempt<'_>, address: SocketAddr, until: Instant) -> io::Result<TcpStream> {
+fn connect_one(attempt: &Attempt<'_>, address: SocketAddr, until: Instant) -> io::Result<Stream> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    use socket2::{Domain, Protocol, Socket, Type};
+    use socket2::{Domain, Protocol, Type};
 
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Stream::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     match socket.connect(&address.into()) {
         Ok(()) => {}
@@ -105,21 +146,21 @@ fn connect_one(attempt: &Attempt<'_>, address: SocketAddr, until: Instant) -> io
         Err(error) => return Err(error),
     }
     socket.set_nonblocking(false)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 #[cfg(not(unix))]
-fn connect_one(attempt: &Attempt<'_>, address: SocketAddr, until: Instant) -> io::Result<TcpStream> {
+fn connect_one(attempt: &Attempt<'_>, address: SocketAddr, until: Instant) -> io::Result<Stream> {
     // Without poll(2) the wait for the connection is bounded but cannot be cut short.
     attempt.go_on()?;
     let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-    TcpStream::connect_timeout(&address, left)
+    std::net::TcpStream::connect_timeout(&address, left).map(Stream::from)
 }
 
 /// An open socket. The timeouts are what the operating system was last told, so that it is told only changes.
 pub(super) struct Socket {
     /// Shared weakly with the cancel token of the call that is blocked on it.
-    stream: Arc<TcpStream>,
+    stream: Arc<Stream>,
     buffers: LazyBuffers,
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
@@ -210,7 +251,7 @@ impl Transport for Socket {
 
 /// Whether nothing waits to be read: neither the end of the connection nor bytes that nobody asked for.
 #[cfg(unix)]
-fn is_quiet(stream: &TcpStream) -> bool {
+fn is_quiet(stream: &Stream) -> bool {
     use rustix::net::{RecvFlags, recv};
 
     let mut byte = [0_u8; 1];
@@ -219,7 +260,7 @@ fn is_quiet(stream: &TcpStream) -> bool {
 }
 
 #[cfg(not(unix))]
-fn is_quiet(stream: &TcpStream) -> bool {
+fn is_quiet(stream: &Stream) -> bool {
     let quiet = stream.set_nonblocking(true).is_ok()
         && stream.peek(&mut [0_u8; 1]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
     quiet && stream.set_nonblocking(false).is_ok()

@@ -1,0 +1,162 @@
+//! What is said about attempts that got no answer.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use super::Execution;
+use crate::attempts::AttemptRecord;
+use crate::call::Stop;
+use crate::error::{Error, ErrorInfo, ErrorKind};
+use crate::request::Request;
+use crate::transport::{Cause, Failure, Received};
+
+impl Execution<'_> {
+    pub(super) fn failed(&self, request: &Request, failure: Failure) -> Error {
+        let at = self.client.server.base.place();
+        let maybe_executed = self.maybe_executed || failure.maybe_executed;
+        let (kind, problem) = match failure.cause {
+            Cause::Stopped(Stop::Deadline) if failure.queued => return self.crowded(request, maybe_executed),
+            Cause::Stopped(stop) => return self.stopped(request, stop, maybe_executed),
+            Cause::Unsendable(problem) => {
+                (ErrorKind::Config, format!("the request cannot be sent: {problem}"))
+            }
+            Cause::TooLarge(limit) => (
+                ErrorKind::Decode,
+                format!("the answer is larger than {limit} bytes, the limit set by `max_body_bytes`"),
+            ),
+            Cause::Resolve(problem) => (
+                ErrorKind::Connection,
+                format!(
+                    "cannot find the host {}: {problem}. Check `base_url`",
+                    self.client.server.base.host()
+                ),
+            ),
+            Cause::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused => (
+                ErrorKind::Connection,
+                format!(
+                    "cannot connect to {at}: connection refused. Is a control plane running there? Start one with \
+                     `loki-control-plane` or `loki dashboard start`"
+                ),
+            ),
+            Cause::Connect(error) => (ErrorKind::Connection, format!("cannot connect to {at}: {error}")),
+            Cause::Tls(problem) => (ErrorKind::Connection, format!("no TLS connection to {at}: {problem}")),
+            Cause::Lost(problem) => {
+                let executed = match (maybe_executed, self.operation.idempotent) {
+                    (true, true) => "",
+                    (true, false) => ". The request may have been executed, so it was not sent again",
+                    (false, _) => ". The request was not sent",
+                };
+                (ErrorKind::Connection, format!("lost the connection to {at}: {problem}{executed}"))
+            }
+        };
+        let maybe_executed = (kind == ErrorKind::Connection).then_some(maybe_executed);
+        self.unanswered(request, kind, &problem, maybe_executed)
+    }
+
+    /// The time ran out while all connections were in use by other calls.
+    fn crowded(&self, request: &Request, maybe_executed: bool) -> Error {
+        let problem = format!(
+            "no connection became free within {} s: all {} of `max_connections` were in use by other calls",
+            self.timeout.as_secs_f64(),
+            self.client.options.max_connections
+        );
+        self.unanswered(request, ErrorKind::Timeout, &problem, Some(maybe_executed))
+    }
+
+    pub(super) fn stopped(&self, request: &Request, stop: Stop, maybe_executed: bool) -> Error {
+        let (kind, problem) = match stop {
+            Stop::Deadline => {
+                let at = self.client.server.base.place();
+                let timeout = self.timeout.as_secs_f64();
+                (ErrorKind::Timeout, format!("no complete answer from {at} within {timeout} s"))
+            }
+            Stop::Cancelled => (ErrorKind::Cancelled, "the call was cancelled".to_owned()),
+            Stop::Interrupted => (ErrorKind::Interrupted, "the call was interrupted".to_owned()),
+        };
+        self.unanswered(request, kind, &problem, Some(maybe_executed))
+    }
+
+    fn unanswered(
+        &self,
+        request: &Request,
+        kind: ErrorKind,
+        problem: &str,
+        maybe_executed: Option<bool>,
+    ) -> Error {
+        let method = request.method.as_str();
+        self.counted(ErrorInfo {
+            method: Some(method.to_owned()),
+            path: Some(request.path.clone()),
+            maybe_executed,
+            ..ErrorInfo::new(kind, format!("{method} {}: {problem}", request.path))
+        })
+    }
+}
+
+/// The record of an attempt, whatever came of it.
+pub(super) fn record(
+    number: u32,
+    request: &Request,
+    sent: &Result<Received, Failure>,
+    duration: Duration,
+) -> AttemptRecord {
+    let (method, path) = (request.method.as_str(), request.path.clone());
+    let blank = AttemptRecord {
+        number,
+        method,
+        path,
+        status: None,
+        kind: None,
+        problem: None,
+        duration,
+        reused_connection: false,
+    };
+    match sent {
+        Ok(received) => {
+            AttemptRecord { status: Some(received.status), reused_connection: received.reused, ..blank }
+        }
+        Err(failure) => AttemptRecord {
+            kind: Some(failure.cause.kind()),
+            problem: Some(failure.cause.to_string()),
+            reused_connection: failure.reused,
+            ..blank
+        },
+    }
+}
+
+impl Cause {
+    /// The class of the error that it stands for.
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Cause::Stopped(Stop::Deadline) => ErrorKind::Timeout,
+            Cause::Stopped(Stop::Cancelled) => ErrorKind::Cancelled,
+            Cause::Stopped(Stop::Interrupted) => ErrorKind::Interrupted,
+            Cause::Unsendable(_) => ErrorKind::Config,
+            Cause::TooLarge(_) => ErrorKind::Decode,
+            Cause::Resolve(_) | Cause::Connect(_) | Cause::Tls(_) | Cause::Lost(_) => ErrorKind::Connection,
+        }
+    }
+}
+
+/// In a few words, without the place.
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Stopped(Stop::Deadline) => f.write_str("no complete answer in time"),
+            Cause::Stopped(Stop::Cancelled) => f.write_str("the call was cancelled"),
+            Cause::Stopped(Stop::Interrupted) => f.write_str("the call was interrupted"),
+            Cause::Unsendable(problem) => write!(f, "the request cannot be sent: {problem}"),
+            Cause::TooLarge(limit) => {
+                write!(f, "the answer is larger than {limit} bytes, the limit set by `max_body_bytes`")
+            }
+            Cause::Resolve(problem) => write!(f, "the host was not found: {problem}"),
+            Cause::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                f.write_str("connection refused")
+            }
+            Cause::Connect(error) => write!(f, "no connection: {error}"),
+            Cause::Tls(problem) => write!(f, "no TLS connection: {problem}"),
+            Cause::Lost(problem) => write!(f, "the connection was lost: {problem}"),
+        }
+    }
+}
