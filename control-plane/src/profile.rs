@@ -141,6 +141,7 @@ impl Profile {
         match (operation.name, param) {
             ("list_projects", "limit") => (Some(1), Some(500)),
             ("list_runs", "limit") => (Some(1), Some(1000)),
+            ("list_checkpoints", "limit") => (Some(1), Some(200)),
             ("query_audit", "limit") => (Some(1), Some(if self.is_guide() { 100_000 } else { 10_000 })),
             (_, "offset" | "grace_period_hours" | "position") => (Some(0), None),
             (_, "expires_days" | "rate_limit") => (Some(1), None),

@@ -12,7 +12,7 @@ use crate::store::audit::{self, Entry};
 use crate::store::keys::{self, NewKey};
 use crate::store::runs::{self, NewRun};
 use crate::store::tasks::{self, NewTask, QueueTask};
-use crate::store::{projects, sessions, tenants};
+use crate::store::{checkpoints, projects, sessions, tenants};
 
 const PROJECTS: &[(&str, &str)] = &[
     ("Storefront", "Web shop with a checkout that works offline"),
@@ -62,6 +62,8 @@ pub(crate) fn fill(connection: &Connection) -> Result<(), Failure> {
     }
     fill_runs(connection, &ids, start)?;
     fill_tasks(connection, &ids, start)?;
+    checkpoints::create(connection, "before refactor", start)?;
+    checkpoints::create(connection, "before deploy", start + 90 * SECOND)?;
     sessions::start(connection, "session-id", ids[0], None, start)?;
     let token = auth::new_token()?;
     let scopes = json::strings(auth::role_scopes("operator").unwrap_or_default());

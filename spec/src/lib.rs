@@ -5,6 +5,7 @@
 
 mod audit;
 mod builders;
+mod checkpoints;
 mod keys;
 mod operation;
 mod projects;
@@ -40,6 +41,7 @@ pub const CHAPTERS: &[Chapter] = &[
     sessions::CHAPTER,
     keys::CHAPTER,
     audit::CHAPTER,
+    checkpoints::CHAPTER,
 ];
 
 /// Every operation, chapter by chapter.

@@ -10,6 +10,7 @@ import type {
   AuditEntry,
   AuditQueryParams,
   AuditVerifyResult,
+  Checkpoint,
   CreateApiKeyOptions,
   CreatedApiKey,
   CreateProjectOptions,
@@ -755,5 +756,21 @@ export class AutonomiClient {
    */
   verifyAudit(options?: CallOptions): Promise<AuditVerifyResult> {
     return this.#engine.call(operations.VERIFY_AUDIT, [], options);
+  }
+
+  /**
+   * Lists checkpoints, newest first.
+   *
+   * `GET /api/checkpoints`.
+   *
+   * @param limit - How many at most: 1 to 200; the server's default is 20.
+   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @returns A list of `Checkpoint`, empty if there is none.
+   * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
+   *   reached.
+   * @throws TypeError if an argument is of the wrong type; nothing is sent then.
+   */
+  listCheckpoints(limit?: number, options?: CallOptions): Promise<Checkpoint[]> {
+    return this.#engine.call(operations.LIST_CHECKPOINTS, [limit], options);
   }
 }

@@ -404,3 +404,27 @@ export interface AuditQueryParams {
   /** How many to skip: 0 or more. */
   offset?: number | undefined;
 }
+
+/** A saved state of the work, to go back to. */
+export interface Checkpoint {
+  /** Identifier of the checkpoint, for example `chk-20260212-143022`. */
+  id: string;
+  /** When it was made. */
+  created_at: string;
+  /** Commit that was checked out. */
+  git_sha?: string;
+  /** What it was made for. */
+  message?: string;
+  /** Files that were saved; v9.22 leaves them out of lists. */
+  files?: string[];
+  /** Number of files that were saved. */
+  files_count?: number;
+  /** Iteration of the session. */
+  iteration?: number;
+  /** Branch that was checked out. */
+  git_branch?: string;
+  /** Provider of the agents, for example `claude`. */
+  provider?: string;
+  /** Phase of the session. */
+  phase?: string;
+}

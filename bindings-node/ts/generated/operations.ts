@@ -321,3 +321,10 @@ export const VERIFY_AUDIT: Operation = {
   params: [],
   answer: 'data',
 };
+
+export const LIST_CHECKPOINTS: Operation = {
+  name: 'list_checkpoints',
+  method: 'listCheckpoints',
+  params: [{ name: 'limit', type: 'integer', place: 'argument' }],
+  answer: 'data',
+};

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         ApiKey,
         AuditEntry,
         AuditVerifyResult,
+        Checkpoint,
         Project,
         Run,
         RunEvent,
@@ -1588,6 +1589,47 @@ class Operations:
         answer: AuditVerifyResult = self._native.call(
             "verify_audit",
             (),
+            timeout,
+            max_retries,
+        )
+        return answer
+
+    def list_checkpoints(
+        self,
+        limit: int | None = None,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+    ) -> list[Checkpoint]:
+        """Lists checkpoints, newest first.
+
+        Endpoint: `GET /api/checkpoints`.
+
+        Args:
+            limit: How many at most: 1 to 200; the server's default is 20.
+            timeout: Seconds that the call may take, retries included. Default: the client's.
+            max_retries: How often a failed attempt is repeated where that is safe. Default: the
+                client's.
+
+        Returns:
+            A list of `Checkpoint`, empty if there are none.
+
+        Raises:
+            AuthenticationError: The token is missing or not valid (401).
+            PermissionDeniedError: The token lacks the scope for this (403).
+            ValidationError: The server refused an argument (400, 422).
+            RateLimitError: Too many requests (429).
+            NotAvailableError: This server does not offer it (410, 501 and the like).
+            ServerError: The server failed (5xx).
+            APITimeoutError: The call took longer than its timeout.
+            APIConnectionError: The server cannot be reached, or the connection was lost.
+            DecodeError: The answer is not what the operation returns.
+            ConfigError: An argument cannot be sent; nothing was.
+            TypeError: An argument has the wrong type; nothing was sent.
+        """
+        answer: list[Checkpoint] = self._native.call(
+            "list_checkpoints",
+            (limit,),
             timeout,
             max_retries,
         )

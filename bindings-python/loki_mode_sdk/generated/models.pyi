@@ -7,6 +7,7 @@ __all__ = [
     "ApiKey",
     "AuditEntry",
     "AuditVerifyResult",
+    "Checkpoint",
     "Project",
     "Run",
     "RunEvent",
@@ -734,3 +735,81 @@ class AuditVerifyResult:
     def __copy__(self) -> AuditVerifyResult: ...
     def __deepcopy__(self, memo: object) -> AuditVerifyResult: ...
     def __replace__(self, **changes: Any) -> AuditVerifyResult: ...
+
+@final
+class Checkpoint:
+    """A saved state of the work, to go back to."""
+
+    __match_args__: Final = (
+        "id",
+        "created_at",
+        "git_sha",
+        "message",
+        "files",
+        "files_count",
+        "iteration",
+        "git_branch",
+        "provider",
+        "phase",
+    )
+    def __new__(
+        cls,
+        id: str,
+        created_at: str | None = None,
+        git_sha: str | None = None,
+        message: str | None = None,
+        files: list[str] | None = None,
+        files_count: int | None = None,
+        iteration: int | None = None,
+        git_branch: str | None = None,
+        provider: str | None = None,
+        phase: str | None = None,
+    ) -> Checkpoint: ...
+    @property
+    def id(self) -> str:
+        """Identifier of the checkpoint, for example `chk-20260212-143022`."""
+
+    @property
+    def created_at(self) -> str:
+        """When it was made."""
+
+    @property
+    def git_sha(self) -> str | None:
+        """Commit that was checked out."""
+
+    @property
+    def message(self) -> str | None:
+        """What it was made for."""
+
+    @property
+    def files(self) -> list[str] | None:
+        """Files that were saved; v9.22 leaves them out of lists."""
+
+    @property
+    def files_count(self) -> int | None:
+        """Number of files that were saved."""
+
+    @property
+    def iteration(self) -> int | None:
+        """Iteration of the session."""
+
+    @property
+    def git_branch(self) -> str | None:
+        """Branch that was checked out."""
+
+    @property
+    def provider(self) -> str | None:
+        """Provider of the agents, for example `claude`."""
+
+    @property
+    def phase(self) -> str | None:
+        """Phase of the session."""
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> Checkpoint: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Checkpoint: ...
+    def __deepcopy__(self, memo: object) -> Checkpoint: ...
+    def __replace__(self, **changes: Any) -> Checkpoint: ...

@@ -273,6 +273,36 @@ model! {
     }
 }
 
+model! {
+    /// A saved state of the work, to go back to.
+    Checkpoint [traverse] {
+        required {
+            /// Identifier of the checkpoint, for example `chk-20260212-143022`.
+            id,
+        }
+        optional {
+            /// When it was made.
+            created_at,
+            /// Commit that was checked out.
+            git_sha,
+            /// What it was made for.
+            message,
+            /// Files that were saved; v9.22 leaves them out of lists.
+            files,
+            /// Number of files that were saved.
+            files_count,
+            /// Iteration of the session.
+            iteration,
+            /// Branch that was checked out.
+            git_branch,
+            /// Provider of the agents, for example `claude`.
+            provider,
+            /// Phase of the session.
+            phase,
+        }
+    }
+}
+
 models! {
     Project,
     Tenant,
@@ -283,4 +313,5 @@ models! {
     ApiKey,
     AuditEntry,
     AuditVerifyResult,
+    Checkpoint,
 }

@@ -1,6 +1,7 @@
 //! What each operation of the table does, one file per chapter. Where it is served is the table's business.
 
 mod audit;
+mod checkpoints;
 mod keys;
 mod projects;
 mod runs;
@@ -59,6 +60,7 @@ const CHAPTERS: &[&[(&str, Handler)]] = &[
     sessions::HANDLERS,
     keys::HANDLERS,
     audit::HANDLERS,
+    checkpoints::HANDLERS,
 ];
 
 /// The handler of an operation.

@@ -5,6 +5,7 @@
 //! second writer (another process on the same file) waits.
 
 pub(crate) mod audit;
+pub(crate) mod checkpoints;
 pub(crate) mod keys;
 pub(crate) mod projects;
 pub(crate) mod runs;

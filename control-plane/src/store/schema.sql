@@ -71,6 +71,12 @@ CREATE TABLE IF NOT EXISTS queue_tasks (
     type TEXT NOT NULL,
     position INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS checkpoints (
+    id TEXT PRIMARY KEY,
+    git_sha TEXT NOT NULL,
+    message TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS keys (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,

@@ -4,8 +4,8 @@
 use loki_mode_spec::CHAPTERS;
 
 use super::models::{
-    ApiKey, AuditEntry, AuditVerifyResult, CreatedApiKey, Project, RotatedApiKey, Run, RunEvent, Session,
-    Task, Tenant,
+    ApiKey, AuditEntry, AuditVerifyResult, Checkpoint, CreatedApiKey, Project, RotatedApiKey, Run, RunEvent,
+    Session, Task, Tenant,
 };
 use crate::client::Client;
 use crate::error::Error;
@@ -184,6 +184,13 @@ pub struct QueryAudit {
     pub resource_type: Option<String>,
     /// How many to skip: 0 or more.
     pub offset: Option<i64>,
+}
+
+/// Options of [`Client::list_checkpoints`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListCheckpoints {
+    /// How many at most: 1 to 200; the server's default is 20.
+    pub limit: Option<i64>,
 }
 
 impl Client {
@@ -674,5 +681,17 @@ impl Client {
     pub fn verify_audit(&self) -> Result<AuditVerifyResult, Error> {
         let values = Values::default();
         self.typed(&CHAPTERS[7].operations[1], values)
+    }
+
+    /// Lists checkpoints, newest first.
+    ///
+    /// `GET /api/checkpoints`.
+    ///
+    /// # Errors
+    /// Any [`Error`]: a refusal of the server, a failed connection, the end of the call's time.
+    pub fn list_checkpoints(&self, options: &ListCheckpoints) -> Result<Vec<Checkpoint>, Error> {
+        let mut values = Values::default();
+        values.maybe(&options.limit);
+        self.typed(&CHAPTERS[8].operations[0], values)
     }
 }

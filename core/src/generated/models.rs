@@ -421,3 +421,40 @@ pub struct AuditVerifyResult {
     #[serde(flatten)]
     pub extra: Object,
 }
+
+/// A saved state of the work, to go back to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Identifier of the checkpoint, for example `chk-20260212-143022`.
+    pub id: String,
+    /// When it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
+    /// Commit that was checked out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub git_sha: Option<String>,
+    /// What it was made for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Files that were saved; v9.22 leaves them out of lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<String>>,
+    /// Number of files that were saved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files_count: Option<i64>,
+    /// Iteration of the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iteration: Option<i64>,
+    /// Branch that was checked out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub git_branch: Option<String>,
+    /// Provider of the agents, for example `claude`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Phase of the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// Fields that this version of the SDK does not know, as they came.
+    #[serde(flatten)]
+    pub extra: Object,
+}
