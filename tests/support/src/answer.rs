@@ -5,10 +5,9 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-use socket2::SockRef;
-
+use crate::acceptor::Stop;
+use crate::relay::reset;
 use crate::script::{Chunked, Garbage, HalfOpen, Reply};
-use crate::server::Stop;
 
 /// What becomes of the connection after an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +59,7 @@ pub(crate) fn give(stream: &TcpStream, reply: &Reply, base_url: &str, stop: &Sto
         Then::Continue => Ok(if closes_after(reply) { After::Close } else { After::KeepAlive }),
         Then::Close => Ok(After::Close),
         Then::Reset => {
-            // With a linger of zero the coming close sends RST instead of FIN.
-            SockRef::from(stream).set_linger(Some(Duration::ZERO))?;
+            reset(stream);
             Ok(After::Drop)
         }
         Then::Silence => {

@@ -46,6 +46,11 @@ impl<R: Read> RequestReader<R> {
         !self.buffer.is_empty()
     }
 
+    /// What has been read beyond the requests that were given out.
+    pub(crate) fn into_buffered(self) -> Vec<u8> {
+        self.buffer
+    }
+
     /// The next request; `None` when the client closed in order.
     pub(crate) fn next(&mut self, connection: usize) -> io::Result<Option<RecordedRequest>> {
         let head_length = loop {

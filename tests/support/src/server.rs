@@ -1,79 +1,75 @@
-//! The listener, its connections and what they share.
+//! The scripted server: its script, its connections and what they share.
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::json;
 
+use crate::acceptor::{self, Acceptor, Stop, lock};
 use crate::answer::{self, After};
+use crate::pki::{Pki, TlsVariant};
 use crate::request::{RecordedRequest, RequestReader};
 use crate::script::{Reply, Stale};
+use crate::tls;
 
 /// A server on a free loopback port that gives scripted answers and remembers the requests. Stops when dropped.
 #[derive(Debug)]
 pub struct FaultServer {
     shared: Arc<Shared>,
-    acceptor: Option<JoinHandle<()>>,
+    /// TLS in front of it; stopped first.
+    _front: Option<Acceptor>,
+    _acceptor: Acceptor,
 }
 
 #[derive(Debug)]
 struct Shared {
-    address: SocketAddr,
     base_url: String,
-    stop: Stop,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    script: VecDeque<Reply>,
+    script: Script,
     requests: Vec<RecordedRequest>,
-    /// Weak, because a connection is reset only when its last handle goes.
-    connections: Vec<Weak<TcpStream>>,
-    threads: Vec<JoinHandle<()>>,
 }
 
-/// A flag that ends every wait of the server.
-#[derive(Debug, Default)]
-pub(crate) struct Stop {
-    stopped: Mutex<bool>,
-    changed: Condvar,
+/// What is answered.
+#[derive(Debug)]
+enum Script {
+    /// In the order in which requests arrive, whatever their connection.
+    InOrder(VecDeque<Reply>),
+    /// For each connection its own, in the order in which they are opened.
+    OfConnections(Vec<VecDeque<Reply>>),
 }
 
-impl Stop {
-    fn set(&self) {
-        *lock(&self.stopped) = true;
-        self.changed.notify_all();
+impl Script {
+    fn next(&mut self, connection: usize) -> Option<Reply> {
+        match self {
+            Script::InOrder(replies) => replies.pop_front(),
+            Script::OfConnections(all) => all.get_mut(connection.checked_sub(1)?)?.pop_front(),
+        }
     }
 
-    fn is_set(&self) -> bool {
-        *lock(&self.stopped)
-    }
-
-    /// Waits, unless the server stops meanwhile, which is an error.
-    pub(crate) fn sleep(&self, duration: Duration) -> io::Result<()> {
-        let deadline = Instant::now() + duration;
-        let mut stopped = lock(&self.stopped);
-        loop {
-            if *stopped {
-                return Err(io::Error::other("the server stops"));
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            stopped = self.changed.wait_timeout(stopped, left).unwrap_or_else(PoisonError::into_inner).0;
+    fn remaining(&self) -> usize {
+        match self {
+            Script::InOrder(replies) => replies.len(),
+            Script::OfConnections(all) => all.iter().map(VecDeque::len).sum(),
         }
     }
 }
 
-/// A panicking thread of a test must not hide what the others recorded.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+fn repeated(script: impl IntoIterator<Item = Reply>) -> io::Result<VecDeque<Reply>> {
+    let mut replies = VecDeque::new();
+    for reply in script {
+        reply.body().map_err(io::Error::other)?;
+        for _ in 0..reply.repeat.unwrap_or(1) {
+            replies.push_back(reply.clone());
+        }
+    }
+    Ok(replies)
 }
 
 impl FaultServer {
@@ -82,29 +78,49 @@ impl FaultServer {
     /// # Errors
     /// No loopback port can be bound, or an answer's `base64` is none.
     pub fn start(script: impl IntoIterator<Item = Reply>) -> io::Result<Self> {
-        let mut replies = VecDeque::new();
-        for reply in script {
-            reply.body().map_err(io::Error::other)?;
-            for _ in 0..reply.repeat.unwrap_or(1) {
-                replies.push_back(reply.clone());
-            }
-        }
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = listener.local_addr()?;
-        let shared = Arc::new(Shared {
-            address,
-            base_url: format!("http://{address}"),
-            stop: Stop::default(),
-            state: Mutex::new(State { script: replies, ..State::default() }),
-        });
-        let acceptor = thread::spawn({
-            let shared = Arc::clone(&shared);
-            move || accept(&listener, &shared)
-        });
-        Ok(FaultServer { shared, acceptor: Some(acceptor) })
+        Self::launch(Script::InOrder(repeated(script)?), None)
     }
 
-    /// The base URL: `http://127.0.0.1:PORT`.
+    /// Starts a server that gives the first connection the first list of answers, the second the second, and so on.
+    ///
+    /// # Errors
+    /// As [`FaultServer::start`].
+    pub fn start_per_connection(scripts: impl IntoIterator<Item = Vec<Reply>>) -> io::Result<Self> {
+        let scripts = scripts.into_iter().map(repeated).collect::<Result<_, _>>()?;
+        Self::launch(Script::OfConnections(scripts), None)
+    }
+
+    /// The same as [`FaultServer::start`] over TLS.
+    ///
+    /// # Errors
+    /// As [`FaultServer::start`].
+    pub fn start_tls(
+        script: impl IntoIterator<Item = Reply>,
+        pki: &Pki,
+        variant: TlsVariant,
+    ) -> io::Result<Self> {
+        Self::launch(Script::InOrder(repeated(script)?), Some(pki.server_config(variant)?))
+    }
+
+    fn launch(script: Script, tls: Option<Arc<rustls::ServerConfig>>) -> io::Result<Self> {
+        let listener = acceptor::listen()?;
+        let address = listener.local_addr()?;
+        let front = tls.map(|config| acceptor::listen().map(|front| (front, config))).transpose()?;
+        let base_url = match &front {
+            Some((front, _)) => format!("https://{}", front.local_addr()?),
+            None => format!("http://{address}"),
+        };
+        let state = Mutex::new(State { script, requests: Vec::new() });
+        let shared = Arc::new(Shared { base_url, state });
+        let acceptor = Acceptor::start(listener, {
+            let shared = Arc::clone(&shared);
+            move |stream, number, hub| converse(&stream, &shared, number, &hub.stop)
+        })?;
+        let front = front.map(|(listener, config)| tls::front(listener, address, config)).transpose()?;
+        Ok(FaultServer { shared, _front: front, _acceptor: acceptor })
+    }
+
+    /// The base URL: `http://127.0.0.1:PORT`, or `https`.
     pub fn base_url(&self) -> &str {
         &self.shared.base_url
     }
@@ -116,29 +132,7 @@ impl FaultServer {
 
     /// How many scripted answers have not been asked for.
     pub fn remaining(&self) -> usize {
-        lock(&self.shared.state).script.len()
-    }
-}
-
-impl Drop for FaultServer {
-    fn drop(&mut self) {
-        self.shared.stop.set();
-        // Wakes the acceptor; if it cannot be reached it has ended already.
-        let _ = TcpStream::connect(self.shared.address);
-        if let Some(acceptor) = self.acceptor.take() {
-            let _ = acceptor.join();
-        }
-        let (connections, threads) = {
-            let mut state = lock(&self.shared.state);
-            (std::mem::take(&mut state.connections), std::mem::take(&mut state.threads))
-        };
-        for stream in connections.iter().filter_map(Weak::upgrade) {
-            // Fails only if the connection is gone already.
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-        for thread in threads {
-            let _ = thread.join();
-        }
+        lock(&self.shared.state).script.remaining()
     }
 }
 
@@ -147,36 +141,12 @@ impl Drop for FaultServer {
 /// # Errors
 /// No loopback port can be bound.
 pub fn refused_base_url() -> io::Result<String> {
-    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+    let address = acceptor::listen()?.local_addr()?;
     Ok(format!("http://{address}"))
 }
 
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    let mut number = 0;
-    while let Ok((stream, _)) = listener.accept() {
-        if shared.stop.is_set() {
-            return;
-        }
-        number += 1;
-        let stream = Arc::new(stream);
-        let weak = Arc::downgrade(&stream);
-        let thread = thread::spawn({
-            let shared = Arc::clone(shared);
-            // An error here means that the client has left or that the server stops: both are ordinary.
-            move || {
-                let _ = converse(&stream, &shared, number);
-            }
-        });
-        let mut state = lock(&shared.state);
-        state.connections.retain(|connection| connection.strong_count() > 0);
-        state.connections.push(weak);
-        state.threads.retain(|thread| !thread.is_finished());
-        state.threads.push(thread);
-    }
-}
-
 /// Answers the requests of one connection.
-fn converse(stream: &TcpStream, shared: &Shared, number: usize) -> io::Result<()> {
+fn converse(stream: &TcpStream, shared: &Shared, number: usize, stop: &Stop) -> io::Result<()> {
     // Byte-by-byte answers have to leave byte by byte.
     stream.set_nodelay(true)?;
     let mut reader = RequestReader::new(stream);
@@ -191,7 +161,7 @@ fn converse(stream: &TcpStream, shared: &Shared, number: usize) -> io::Result<()
                     text: Some("Invalid HTTP request received.".to_owned()),
                     ..Reply::default()
                 };
-                answer::give(stream, &reply, &shared.base_url, &shared.stop)?;
+                answer::give(stream, &reply, &shared.base_url, stop)?;
                 answer::close(stream);
                 return Ok(());
             }
@@ -200,7 +170,7 @@ fn converse(stream: &TcpStream, shared: &Shared, number: usize) -> io::Result<()
         let client_closes =
             request.headers.get("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
         let reply = shared.record(request);
-        let after = answer::give(stream, &reply, &shared.base_url, &shared.stop)?;
+        let after = answer::give(stream, &reply, &shared.base_url, stop)?;
         if after == After::Drop {
             return Ok(());
         }
@@ -238,7 +208,7 @@ impl Shared {
     /// Remembers a request and takes the answer that is next.
     fn record(&self, mut request: RecordedRequest) -> Reply {
         let mut state = lock(&self.state);
-        let reply = state.script.pop_front().unwrap_or_else(|| {
+        let reply = state.script.next(request.connection).unwrap_or_else(|| {
             request.unexpected = true;
             let detail = format!(
                 "no scripted answer is left for this request, number {}: {} {}",
