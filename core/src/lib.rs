@@ -15,6 +15,9 @@ mod dialect;
 mod error;
 pub mod events;
 mod execution;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod generated;
 mod headers;
 mod mask;
