@@ -355,16 +355,13 @@ pub fn cursor(data: &[u8]) {
     let mut marks = Watermarks::default();
     for timeline in lines {
         let Ok(new) = marks.new_events("run", since, timeline) else { continue };
-        let given: Vec<Json> = match serde_json::from_str(&new) {
-            Ok(given) => given,
-            // A number beyond a float is passed on as it came.
-            Err(_) if has_long_number(timeline.as_bytes()) => continue,
-            Err(error) => panic!("{new} was given out: {error}"),
+        let (given, all) = match (serde_json::from_str(&new), serde_json::from_str(timeline)) {
+            (Ok(given), Ok(all)) => (given, all),
+            // A number beyond a float is passed on as it came, but this check cannot read it.
+            _ if has_long_number(timeline.as_bytes()) => continue,
+            (given, all) => panic!("{new} ({given:?}) was given out for {timeline} ({all:?})"),
         };
-        let all: Vec<Json> = match serde_json::from_str(timeline) {
-            Ok(all) => all,
-            Err(error) => panic!("{timeline} is no list ({error}) and gave {new}"),
-        };
+        let (given, all): (Vec<Json>, Vec<Json>) = (given, all);
         assert!(in_order(&given, &all), "{new} is not part of {timeline}");
         if well_formed(&all) {
             let again = marks.new_events("run", since, timeline).unwrap_or_default();
