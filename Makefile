@@ -38,6 +38,11 @@ bench: build ## Speed beside the alternatives, as ratios measured in one run
 	npm ci --silent --prefix benches/node
 	$(VENV)/python benches/run.py
 
+.PHONY: soak
+soak: build servers ## The long tests, with their figures: at most 20 minutes
+	$(VENV)/pip install --quiet --disable-pip-version-check -r tests/soak/requirements.txt
+	$(VENV)/python tests/soak/run.py
+
 .PHONY: clean
 clean: ## Remove everything that was built or installed into the checkout
 	rm -rf target dist node_modules .venv .venv-oldest bindings-node/dist bindings-node/native
