@@ -14,7 +14,7 @@ except ImportError as error:
     raise
 
 from loki_mode_sdk import errors as _errors
-from loki_mode_sdk.client import AutonomiClient, Client, TokenAuth
+from loki_mode_sdk.client import AutonomiClient, Client, InsecureTransportWarning, TokenAuth
 from loki_mode_sdk.errors import *  # noqa: F403
 from loki_mode_sdk.events import EventStream
 from loki_mode_sdk.generated import managers as _managers
@@ -22,7 +22,30 @@ from loki_mode_sdk.generated import models as _models
 from loki_mode_sdk.generated.managers import *  # noqa: F403
 from loki_mode_sdk.generated.models import *  # noqa: F403
 
-__all__ = ["AutonomiClient", "Client", "EventStream", "TokenAuth", "__version__"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from loki_mode_sdk.raw import Headers, RawResponse
+else:
+
+    def __getattr__(name):
+        # Few programs use these two, and what they are made of takes longer to import than all of the rest.
+        if name in ("Headers", "RawResponse"):
+            from loki_mode_sdk import raw
+
+            return getattr(raw, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = [
+    "AutonomiClient",
+    "Client",
+    "EventStream",
+    "Headers",
+    "InsecureTransportWarning",
+    "RawResponse",
+    "TokenAuth",
+    "__version__",
+]
 __all__ += _errors.__all__
 __all__ += _managers.__all__
 __all__ += _models.__all__

@@ -3,7 +3,8 @@
 Its model classes are described in generated/models.pyi.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Callable
 
 from loki_mode_sdk.generated.models import RunEvent
 
@@ -12,24 +13,28 @@ __version__: str
 def decode(operation: str, body: bytes) -> Any: ...
 
 class Client:
-    def __new__(
-        cls,
-        base_url: str,
-        token: str | None,
-        timeout: float,
-        max_retries: int,
-        path_style: str,
-        language: str,
-    ) -> Client: ...
+    def __new__(cls, **options: object) -> Client: ...
     @property
     def base_url(self) -> str: ...
+    def with_options(self, **changes: object) -> Client: ...
+    def set_token(self, token: str | Callable[[], str] | None) -> None: ...
+    def warnings(self) -> list[str]: ...
     def call(
         self,
         operation: str,
         arguments: tuple[object, ...],
         timeout: float | None,
         max_retries: int | None,
+        headers: Mapping[str, str] | None,
     ) -> Any: ...
+    def call_raw(
+        self,
+        operation: str,
+        arguments: tuple[object, ...],
+        timeout: float | None,
+        max_retries: int | None,
+        headers: Mapping[str, str] | None,
+    ) -> tuple[Any, int, list[tuple[str, str]], int]: ...
     def close(self) -> None: ...
 
 class EventStream:
@@ -40,4 +45,5 @@ class EventStream:
         since: str | None,
         timeout: float | None,
         max_retries: int | None,
+        headers: Mapping[str, str] | None,
     ) -> list[RunEvent]: ...

@@ -6,6 +6,8 @@ from loki_mode_sdk import _native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from loki_mode_sdk.client import AutonomiClient
     from loki_mode_sdk.generated.models import RunEvent
 
@@ -32,6 +34,7 @@ class EventStream:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> list[RunEvent]:
         """Returns the events of a run that this stream has not returned yet, oldest first.
 
@@ -44,6 +47,7 @@ class EventStream:
                 out, those at that very time are not.
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated. Default: the client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A list of `RunEvent`, empty if nothing happened.
@@ -56,4 +60,4 @@ class EventStream:
             TypeError: An argument has the wrong type; nothing was sent.
             AutonomiError: Anything else; see the subclasses.
         """
-        return self._native.poll(run_id, since, timeout, max_retries)
+        return self._native.poll(run_id, since, timeout, max_retries, headers)

@@ -137,16 +137,17 @@ pub(crate) fn seconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<std::tim
     loki_mode_core::timeout_from_seconds(name, seconds).map_err(|error| errors::raise(value.py(), error))
 }
 
-/// A count: an integer from 0.
-pub(crate) fn count(name: &str, value: &Bound<'_, PyAny>) -> PyResult<u32> {
-    match integer(value)? {
-        None => Err(mismatch(name, "int", value)),
-        Some(Value::Int(count)) if u32::try_from(count).is_ok() => Ok(count as u32),
-        Some(_) => {
-            let problem = format!("{name} must be 0 or more, and not absurdly large, not {value}");
-            Err(errors::config(value.py(), name, problem))
-        }
-    }
+/// A count: an integer from 0 that fits.
+pub(crate) fn count<T: TryFrom<i64>>(name: &str, value: &Bound<'_, PyAny>) -> PyResult<T> {
+    let count = match integer(value)? {
+        None => return Err(mismatch(name, "int", value)),
+        Some(Value::Int(count)) => T::try_from(count).ok(),
+        Some(_) => None,
+    };
+    count.ok_or_else(|| {
+        let problem = format!("{name} must be 0 or more, and not absurdly large, not {value}");
+        errors::config(value.py(), name, problem)
+    })
 }
 
 pub(crate) fn mismatch(name: &str, expected: &str, value: &Bound<'_, PyAny>) -> PyErr {

@@ -1,14 +1,14 @@
 //! The waist: one class, through which every call goes.
 
-use loki_mode_core::{CallOptions, Error, Options, PathStyle, Response, Token};
+use loki_mode_core::{CallOptions, Error, Response};
 use loki_mode_spec::{Operation, Returns};
 use pyo3::exceptions::PySystemError;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::objects::Objects;
 use crate::signals::Signals;
-use crate::{arguments, errors};
+use crate::{arguments, errors, logs, options};
 
 /// A connection to a control plane. Safe to use from many threads at once.
 #[pyclass(frozen, module = "loki_mode_sdk._native")]
@@ -16,50 +16,72 @@ pub(crate) struct Client {
     pub(crate) engine: loki_mode_core::Client,
 }
 
+/// What a caller says about a single call, as it comes from Python; `None` is "not given".
+#[derive(Clone, Copy)]
+pub(crate) struct Given<'a, 'py> {
+    pub(crate) timeout: &'a Bound<'py, PyAny>,
+    pub(crate) max_retries: &'a Bound<'py, PyAny>,
+    pub(crate) headers: &'a Bound<'py, PyAny>,
+}
+
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (base_url, token, timeout, max_retries, path_style, language))]
-    fn new(
-        base_url: &Bound<'_, PyAny>,
-        token: &Bound<'_, PyAny>,
-        timeout: &Bound<'_, PyAny>,
-        max_retries: &Bound<'_, PyAny>,
-        path_style: &Bound<'_, PyAny>,
-        language: String,
-    ) -> PyResult<Self> {
-        let py = base_url.py();
-        let string = |name, value| {
-            arguments::text(name, value)?.ok_or_else(|| arguments::mismatch(name, "str", value))
-        };
-        let token = if token.is_none() { None } else { Some(Token::new(string("token", token)?)) };
-        let path_style: PathStyle =
-            string("path_style", path_style)?.parse().map_err(|error| errors::raise(py, error))?;
-        let options = Options {
-            base_url: string("base_url", base_url)?,
-            token,
-            timeout: arguments::seconds("timeout", timeout)?,
-            max_retries: arguments::count("max_retries", max_retries)?,
-            path_style,
-            language,
-            ..Options::default()
-        };
-        let engine = loki_mode_core::Client::new(options).map_err(|error| errors::raise(py, error))?;
+    #[pyo3(signature = (**options))]
+    fn new(py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        logs::set_up_from_environment(py)?;
+        let options = options.map(options::read).transpose()?.unwrap_or_default();
+        // Reading certificates takes a while.
+        let engine = py.detach(|| loki_mode_core::Client::new(options));
+        Ok(Client { engine: engine.map_err(|error| errors::raise(py, error))? })
+    }
+
+    /// A client that shares connections with this one; takes `timeout`, `max_retries`, `token`, `headers`.
+    #[pyo3(signature = (**changes))]
+    fn with_options(&self, py: Python<'_>, changes: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let changes = changes.map(options::changes).transpose()?.unwrap_or_default();
+        let engine = self.engine.with_options(changes).map_err(|error| errors::raise(py, error))?;
         Ok(Client { engine })
+    }
+
+    /// Exchanges the token: text, a function that returns it, or none.
+    fn set_token(&self, token: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = token.py();
+        let token = options::token(token)?;
+        // The last use of the old one may end here; whatever its provider does then, it waits for nothing of ours.
+        py.detach(|| self.engine.set_token(token)).map_err(|error| errors::raise(py, error))
+    }
+
+    /// What the user should know about how this client is set up, each as a sentence.
+    fn warnings(&self) -> Vec<String> {
+        self.engine.warnings().iter().map(ToString::to_string).collect()
     }
 
     /// Executes an operation of the table with one argument for each of its parameters; `None` is "not given".
     fn call<'py>(
         &self,
-        py: Python<'py>,
         operation: &Bound<'py, PyString>,
         arguments: &Bound<'py, PyTuple>,
         timeout: &Bound<'py, PyAny>,
         max_retries: &Bound<'py, PyAny>,
+        headers: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let operation = operation_of(operation)?;
-        let arguments = arguments::convert(operation, arguments)?;
-        self.run(py, timeout, max_retries, |engine, call| engine.execute(operation, arguments, call))
+        let response = self.execute(operation, arguments, Given { timeout, max_retries, headers })?;
+        data(operation.py(), &response)
+    }
+
+    /// The same, but returns data, status, headers (lower-case names) and the number of attempts.
+    #[expect(clippy::type_complexity, reason = "a tuple for Python, which names its parts")]
+    fn call_raw<'py>(
+        &self,
+        operation: &Bound<'py, PyString>,
+        arguments: &Bound<'py, PyTuple>,
+        timeout: &Bound<'py, PyAny>,
+        max_retries: &Bound<'py, PyAny>,
+        headers: &Bound<'py, PyAny>,
+    ) -> PyResult<(Bound<'py, PyAny>, u16, Vec<(String, String)>, u32)> {
+        let response = self.execute(operation, arguments, Given { timeout, max_retries, headers })?;
+        Ok((data(operation.py(), &response)?, response.status, response.headers(), response.attempts))
     }
 
     /// Closes idle connections and makes every later call fail.
@@ -74,37 +96,68 @@ impl Client {
 }
 
 impl Client {
-    /// Leaves the interpreter for as long as the call takes and builds its data afterwards: the only place that does.
+    fn execute<'py>(
+        &self,
+        operation: &Bound<'py, PyString>,
+        arguments: &Bound<'py, PyTuple>,
+        given: Given<'_, 'py>,
+    ) -> PyResult<Response> {
+        let py = operation.py();
+        let operation = operation_of(operation)?;
+        let arguments = arguments::convert(operation, arguments)?;
+        self.run(py, given, |engine, call| engine.execute(operation, arguments, call))
+    }
+
+    /// Leaves the interpreter for as long as a call takes: the only place that does.
     pub(crate) fn run<'py>(
         &self,
         py: Python<'py>,
-        timeout: &Bound<'py, PyAny>,
-        max_retries: &Bound<'py, PyAny>,
+        given: Given<'_, 'py>,
         call: impl FnOnce(&loki_mode_core::Client, &CallOptions<'_>) -> Result<Response, Error> + Send,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let given = |value: &Bound<'py, PyAny>| !value.is_none();
-        let timeout = given(timeout).then(|| arguments::seconds("timeout", timeout)).transpose()?;
-        let max_retries =
-            given(max_retries).then(|| arguments::count("max_retries", max_retries)).transpose()?;
+    ) -> PyResult<Response> {
+        fn read<'py, T>(
+            value: &Bound<'py, PyAny>,
+            read: impl FnOnce(&Bound<'py, PyAny>) -> PyResult<T>,
+        ) -> PyResult<Option<T>> {
+            if value.is_none() { Ok(None) } else { read(value).map(Some) }
+        }
+        let timeout = read(given.timeout, |value| arguments::seconds("timeout", value))?;
+        let max_retries = read(given.max_retries, |value| arguments::count("max_retries", value))?;
+        let headers = options::headers(given.headers)?;
+        let logger = logs::listened_to(py)?;
+        let record_attempts = logger.is_some();
         let signals = Signals::default();
         let outcome = py.detach(|| {
             let interrupted = || signals.pending();
-            let options = CallOptions { timeout, max_retries, interrupted: Some(&interrupted), ..CallOptions::default() };
+            let options = CallOptions {
+                timeout,
+                max_retries,
+                interrupted: Some(&interrupted),
+                headers: &headers,
+                record_attempts,
+                ..CallOptions::default()
+            };
             call(&self.engine, &options)
         });
-        let response = match outcome {
-            Ok(response) => response,
-            Err(error) => return Err(signals.into_raised().unwrap_or_else(|| errors::raise(py, error))),
-        };
-        if matches!(response.operation().returns, Returns::Nothing) {
-            return Ok(py.None().into_bound(py));
+        if let Some(logger) = &logger {
+            let attempts = match &outcome {
+                Ok(response) => &response.attempt_log,
+                Err(error) => &error.details().attempt_log,
+            };
+            logs::write(logger, attempts)?;
         }
-        let mut objects = Objects::new(py);
-        match response.decode(&mut objects) {
-            Ok(data) => Ok(data),
-            Err(error) => Err(objects.into_raised().unwrap_or_else(|| errors::raise(py, error))),
-        }
+        outcome.map_err(|error| signals.into_raised().unwrap_or_else(|| errors::raise(py, error)))
     }
+}
+
+/// Builds the data of an answer.
+pub(crate) fn data<'py>(py: Python<'py>, response: &Response) -> PyResult<Bound<'py, PyAny>> {
+    if matches!(response.operation().returns, Returns::Nothing) {
+        return Ok(py.None().into_bound(py));
+    }
+    let mut objects = Objects::new(py);
+    let built = response.decode(&mut objects);
+    built.map_err(|error| objects.into_raised().unwrap_or_else(|| errors::raise(py, error)))
 }
 
 /// Builds what an operation returns from the body of an answer: the second half of a call, for tests without a server.

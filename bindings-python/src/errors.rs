@@ -40,6 +40,10 @@ fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
 
 fn build(py: Python<'_>, error: Error) -> PyResult<PyErr> {
     let info = error.info();
+    // What a function of the caller's own raised, such as a token provider, is raised as it is.
+    if let Some(raised) = info.cause.as_ref().and_then(|cause| cause.downcast_ref::<PyErr>()) {
+        return Ok(raised.clone_ref(py));
+    }
     let fields = PyDict::new(py);
     fields.set_item("status_code", info.status_code)?;
     fields.set_item("response_body", info.response_body)?;

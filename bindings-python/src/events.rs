@@ -4,7 +4,7 @@ use loki_mode_core::Value;
 use pyo3::prelude::*;
 
 use crate::arguments;
-use crate::client::Client;
+use crate::client::{Client, Given, data};
 
 /// What has been given out so far, for each run that is followed.
 #[pyclass(frozen, module = "loki_mode_sdk._native")]
@@ -28,6 +28,7 @@ impl EventStream {
         since: &Bound<'py, PyAny>,
         timeout: &Bound<'py, PyAny>,
         max_retries: &Bound<'py, PyAny>,
+        headers: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let run_id: Value = arguments::id("run_id", run_id)?;
         let since = match since.is_none() {
@@ -37,8 +38,11 @@ impl EventStream {
                 Some(text.ok_or_else(|| arguments::mismatch("since", "str", since))?)
             }
         };
-        self.client.get().run(py, timeout, max_retries, |engine, call| {
-            engine.poll_events(&self.stream, run_id, since, call)
-        })
+        let given = Given { timeout, max_retries, headers };
+        let response = self
+            .client
+            .get()
+            .run(py, given, |engine, call| engine.poll_events(&self.stream, run_id, since, call))?;
+        data(py, &response)
     }
 }

@@ -8,8 +8,10 @@ mod client;
 mod errors;
 mod events;
 mod generated;
+mod logs;
 mod models;
 mod objects;
+mod options;
 mod signals;
 
 /// The native module.

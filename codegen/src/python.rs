@@ -55,6 +55,12 @@ pub(crate) fn outputs() -> Vec<Output> {
             include_str!("../templates/python/client.py.j2"),
             context! { operations, models => client_models },
         ),
+        python("raw.py", include_str!("../templates/python/raw.py.j2"), context! {}),
+        python(
+            "raw.pyi",
+            include_str!("../templates/python/raw.pyi.j2"),
+            context! { operations, models => client_models },
+        ),
         python(
             "managers.py",
             include_str!("../templates/python/managers.py.j2"),
@@ -312,6 +318,7 @@ fn docstring(operation: &Operation) -> String {
     }
     item("timeout", "Seconds that the call may take, retries included. Default: the client's.");
     item("max_retries", "How often a failed attempt is repeated where that is safe. Default: the client's.");
+    item("headers", "Headers to send with this call, beside the client's.");
     text.push_str(&format!("\n{pad}Returns:\n"));
     let mut item = |doc: &str| {
         text.push_str(&format!("{pad}    {}\n", wrapped_hanging(doc, INDENT + 4)));

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import threading
 
 import pytest
 
@@ -45,3 +47,28 @@ def control_plane(request):
     """A fresh local control plane with something in it, for each profile."""
     with ControlPlane(request.param) as server:
         yield server
+
+
+@pytest.fixture
+def raw_server():
+    """Serves connections with bytes as they stand, one answer for each connection."""
+    servers = []
+
+    def make(*answers):
+        server = socket.create_server(("127.0.0.1", 0))
+        servers.append(server)
+
+        def serve():
+            for answer in answers:
+                connection, _ = server.accept()
+                with connection:
+                    while b"\r\n\r\n" not in connection.recv(65536):
+                        pass
+                    connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+    yield make
+    for server in servers:
+        server.close()

@@ -64,6 +64,23 @@ def test_the_token_is_sent_either_way(client_of, fault_server):
         ({"max_retries": 1.5}, "max_retries"),
         ({"max_retries": True}, "max_retries"),
         ({"path_style": 2}, "path_style"),
+        ({"connect_timeout": "5"}, "connect_timeout"),
+        ({"connect_timeout": None}, "connect_timeout"),
+        ({"max_connections": 1.0}, "max_connections"),
+        ({"max_connections": None}, "max_connections"),
+        ({"headers": [("a", "b")]}, "headers"),
+        ({"headers": "a: b"}, "headers"),
+        ({"headers": {"a": 1}}, "headers"),
+        ({"headers": {1: "a"}}, "headers"),
+        ({"max_body_bytes": "1"}, "max_body_bytes"),
+        ({"app_info": 1}, "app_info"),
+        ({"proxy": False}, "proxy"),
+        ({"ca_file": b"x"}, "ca_file"),
+        ({"ca_file": 1}, "ca_file"),
+        ({"system_roots": 1}, "system_roots"),
+        ({"system_roots": None}, "system_roots"),
+        ({"client_cert_file": 1}, "client_cert_file"),
+        ({"client_key_file": 1}, "client_key_file"),
     ],
 )
 def test_options_of_the_wrong_type(options, word):
@@ -87,6 +104,18 @@ def test_options_of_the_wrong_type(options, word):
         ({"max_retries": -1}, "max_retries"),
         ({"max_retries": 2**40}, "max_retries"),
         ({"path_style": "v3"}, "path_style"),
+        ({"connect_timeout": 0}, "connect_timeout"),
+        ({"max_connections": 0}, "max_connections"),
+        ({"max_connections": -1}, "max_connections"),
+        ({"max_connections": 2**70}, "max_connections"),
+        ({"headers": {"authorization": "x"}}, "headers"),
+        ({"headers": {"x-a": "1\r\nx-b: 2"}}, "headers"),
+        ({"max_body_bytes": -1}, "max_body_bytes"),
+        ({"app_info": "caf\xe9"}, "app_info"),
+        ({"proxy": "socks5://proxy:1080", "base_url": "https://cp.test"}, "proxy"),
+        ({"ca_file": "/no/such/file.pem", "base_url": "https://cp.test"}, "ca_file"),
+        ({"client_cert_file": "cert.pem"}, "client_cert_file"),
+        ({"client_key_file": "key.pem"}, "client_cert_file"),
     ],
 )
 def test_options_with_the_wrong_value(options, word):
@@ -183,7 +212,7 @@ def test_methods_can_be_replaced_and_inherited(client_of):
     assert tasks.list_tasks("p", status="done") == [
         "mine",
         ("p", "done"),
-        {"timeout": None, "max_retries": None},
+        {"timeout": None, "max_retries": None, "headers": None},
     ]
 
 
@@ -191,4 +220,5 @@ def test_every_method_is_documented():
     for name, method in inspect.getmembers(AutonomiClient, inspect.isfunction):
         if not name.startswith("_"):
             assert method.__doc__, name
-            assert "timeout" in inspect.signature(method).parameters or name == "close"
+            if name not in ("close", "set_token"):
+                assert {"timeout", "max_retries", "headers"} <= inspect.signature(method).parameters.keys()

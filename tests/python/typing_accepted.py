@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import time
 from typing import Any
 
@@ -13,9 +14,11 @@ from loki_mode_sdk import (
     Client,
     EventStream,
     ForbiddenError,
+    Headers,
     NotFoundError,
     PermissionDeniedError,
     Project,
+    RawResponse,
     Run,
     RunEvent,
     SessionManager,
@@ -92,3 +95,32 @@ def errors() -> None:
 
 def models() -> Project:
     return Project.from_dict(Project(1, name="alpha").to_dict())
+
+
+def fetch_token() -> str:
+    return "loki_xxx"
+
+
+class Traced(AutonomiClient):
+    """A subclass keeps its type through `with_options`."""
+
+
+def options(path: pathlib.Path) -> None:
+    client = Traced(
+        "https://cp.example.com",
+        fetch_token,
+        max_connections=8,
+        headers={"x-team": "a"},
+        ca_file=path,
+        client_cert_file="cert.pem",
+        client_key_file=path / "key.pem",
+    )
+    derived: Traced = client.with_options(timeout=1, token=None, headers={})
+    derived.set_token(TokenAuth("x"))
+    derived.set_token(lambda: "x")
+    runs: RawResponse[list[Run]] = derived.raw.list_runs(status="running", headers={"x-a": "b"})
+    first: Run = runs.data[0]
+    headers: Headers = runs.headers
+    value: str = headers["retry-after"]
+    deleted: RawResponse[None] = derived.raw.delete_tenant(1)
+    print(first, value, runs.status + runs.attempts, headers.get_all("via"), deleted)

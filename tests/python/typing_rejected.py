@@ -20,3 +20,12 @@ TaskManager("client")  # error
 EventStream(client).poll_events("run-1", since=5)  # error
 Project()  # error
 Project(1, colour="red")  # error
+AutonomiClient(token=5)  # error
+AutonomiClient(token=lambda name: "x")  # error
+AutonomiClient(headers=[("a", "b")])  # error
+client.with_options(base_url="http://elsewhere")  # error
+client.set_token(5)  # error
+client.get_project(1, headers={"a": 1})  # error
+runs: int = client.raw.list_runs()  # error
+colour = client.raw.get_project(1).data.colour  # error
+client.raw.get_project()  # error

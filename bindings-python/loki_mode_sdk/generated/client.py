@@ -5,6 +5,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from loki_mode_sdk import _native
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         Task,
         Tenant,
     )
+    from loki_mode_sdk.raw import RawCalls
 
 __all__ = ["Operations"]
 
@@ -27,13 +29,14 @@ __all__ = ["Operations"]
 class Operations:
     """The operations of the API; `AutonomiClient` adds what belongs to the client itself."""
 
-    _native: _native.Client
+    _native: _native.Client | RawCalls
 
     def get_status(
         self,
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """Returns the status of the server.
 
@@ -46,6 +49,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             What the server sent, as a dict.
@@ -68,6 +72,7 @@ class Operations:
             (),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -79,6 +84,7 @@ class Operations:
         offset: int | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> list[Project]:
         """Lists projects, newest first.
 
@@ -94,6 +100,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A list of `Project`, empty if there are none.
@@ -116,6 +123,7 @@ class Operations:
             (status, limit, offset),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -125,6 +133,7 @@ class Operations:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Project:
         """Returns one project.
 
@@ -135,6 +144,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `Project`.
@@ -158,6 +168,7 @@ class Operations:
             (project_id,),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -170,6 +181,7 @@ class Operations:
         prd_path: str | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Project:
         """Creates a project and returns it.
 
@@ -186,6 +198,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `Project`.
@@ -208,6 +221,7 @@ class Operations:
             (name, description, tenant_id, prd_path),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -221,6 +235,7 @@ class Operations:
         status: str | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Project:
         """Changes the given fields of a project, leaves the others as they are, and returns the
         project.
@@ -236,6 +251,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `Project`.
@@ -259,6 +275,7 @@ class Operations:
             (project_id, name, description, prd_path, status),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -268,6 +285,7 @@ class Operations:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         """Deletes a project.
 
@@ -278,6 +296,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             Nothing.
@@ -296,18 +315,21 @@ class Operations:
             ConfigError: An argument cannot be sent; nothing was.
             TypeError: An argument has the wrong type; nothing was sent.
         """
-        self._native.call(
+        answer: None = self._native.call(
             "delete_project",
             (project_id,),
             timeout,
             max_retries,
+            headers,
         )
+        return answer
 
     def list_tenants(
         self,
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> list[Tenant]:
         """Lists all tenants, ordered by name.
 
@@ -317,6 +339,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A list of `Tenant`, empty if there are none.
@@ -339,6 +362,7 @@ class Operations:
             (),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -348,6 +372,7 @@ class Operations:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Tenant:
         """Returns one tenant.
 
@@ -359,6 +384,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `Tenant`.
@@ -382,6 +408,7 @@ class Operations:
             (tenant_id,),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -393,6 +420,7 @@ class Operations:
         settings: dict[str, Any] | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Tenant:
         """Creates a tenant and returns it.
 
@@ -405,6 +433,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `Tenant`.
@@ -427,6 +456,7 @@ class Operations:
             (name, description, settings),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -439,6 +469,7 @@ class Operations:
         settings: dict[str, Any] | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Tenant:
         """Changes the given fields of a tenant, leaves the others as they are, and returns the
         tenant.
@@ -454,6 +485,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `Tenant`.
@@ -477,6 +509,7 @@ class Operations:
             (tenant_id, name, description, settings),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -486,6 +519,7 @@ class Operations:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         """Deletes a tenant.
 
@@ -497,6 +531,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             Nothing.
@@ -515,12 +550,14 @@ class Operations:
             ConfigError: An argument cannot be sent; nothing was.
             TypeError: An argument has the wrong type; nothing was sent.
         """
-        self._native.call(
+        answer: None = self._native.call(
             "delete_tenant",
             (tenant_id,),
             timeout,
             max_retries,
+            headers,
         )
+        return answer
 
     def list_runs(
         self,
@@ -531,6 +568,7 @@ class Operations:
         offset: int | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> list[Run]:
         """Lists runs, newest first.
 
@@ -547,6 +585,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A list of `Run`, empty if there are none.
@@ -569,6 +608,7 @@ class Operations:
             (project_id, status, limit, offset),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -578,6 +618,7 @@ class Operations:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Run:
         """Returns one run with its events.
 
@@ -588,6 +629,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `Run`.
@@ -611,6 +653,7 @@ class Operations:
             (run_id,),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -622,6 +665,7 @@ class Operations:
         config: dict[str, Any] | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Run:
         """Starts a run and returns it.
 
@@ -636,6 +680,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `Run`.
@@ -658,6 +703,7 @@ class Operations:
             (project_id, trigger, config),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -667,6 +713,7 @@ class Operations:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Run:
         """Cancels a run and returns it.
 
@@ -680,6 +727,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `Run`.
@@ -703,6 +751,7 @@ class Operations:
             (run_id,),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -712,6 +761,7 @@ class Operations:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Run:
         """Starts a new run with the configuration of an ended one and returns the new run, whose
         `parent_run_id` is the old one.
@@ -726,6 +776,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `Run`.
@@ -749,6 +800,7 @@ class Operations:
             (run_id,),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -758,6 +810,7 @@ class Operations:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> list[RunEvent]:
         """Returns all events of a run, oldest first.
 
@@ -769,6 +822,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A list of `RunEvent`, empty if there are none.
@@ -792,6 +846,7 @@ class Operations:
             (run_id,),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -804,6 +859,7 @@ class Operations:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> RunEvent:
         """Adds an event to the timeline of a run and returns it.
 
@@ -821,6 +877,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `RunEvent`.
@@ -844,6 +901,7 @@ class Operations:
             (run_id, event_type, phase, details),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -854,6 +912,7 @@ class Operations:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> list[Task]:
         """Lists tasks.
 
@@ -869,6 +928,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A list of `Task`, empty if there are none.
@@ -891,6 +951,7 @@ class Operations:
             (project_id, status),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -900,6 +961,7 @@ class Operations:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Task:
         """Returns one task.
 
@@ -910,6 +972,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `Task`.
@@ -933,6 +996,7 @@ class Operations:
             (task_id,),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -947,6 +1011,7 @@ class Operations:
         position: int | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Task:
         """Creates a task and returns it.
 
@@ -964,6 +1029,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `Task`.
@@ -986,6 +1052,7 @@ class Operations:
             (project_id, title, description, priority, status, position),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -1000,6 +1067,7 @@ class Operations:
         position: int | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Task:
         """Changes the given fields of a task, leaves the others as they are, and returns the task.
 
@@ -1017,6 +1085,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `Task`.
@@ -1040,6 +1109,7 @@ class Operations:
             (task_id, status, title, description, priority, position),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -1049,6 +1119,7 @@ class Operations:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         """Deletes a task.
 
@@ -1059,6 +1130,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             Nothing.
@@ -1077,12 +1149,14 @@ class Operations:
             ConfigError: An argument cannot be sent; nothing was.
             TypeError: An argument has the wrong type; nothing was sent.
         """
-        self._native.call(
+        answer: None = self._native.call(
             "delete_task",
             (task_id,),
             timeout,
             max_retries,
+            headers,
         )
+        return answer
 
     def move_task(
         self,
@@ -1092,6 +1166,7 @@ class Operations:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Task:
         """Moves a task to a place in a column of the board and returns it.
 
@@ -1105,6 +1180,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `Task`.
@@ -1128,6 +1204,7 @@ class Operations:
             (task_id, status, position),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -1137,6 +1214,7 @@ class Operations:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> list[Session]:
         """Lists the sessions of a project.
 
@@ -1151,6 +1229,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A list of `Session`, empty if there are none.
@@ -1174,6 +1253,7 @@ class Operations:
             (project_id,),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -1183,6 +1263,7 @@ class Operations:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Session:
         """Returns one session.
 
@@ -1196,6 +1277,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `Session`.
@@ -1219,6 +1301,7 @@ class Operations:
             (session_id,),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -1227,6 +1310,7 @@ class Operations:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> list[ApiKey]:
         """Lists API keys, without tokens and without revoked keys.
 
@@ -1236,6 +1320,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A list of `ApiKey`, empty if there are none.
@@ -1258,6 +1343,7 @@ class Operations:
             (),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -1267,6 +1353,7 @@ class Operations:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> ApiKey:
         """Returns one API key, without its token.
 
@@ -1278,6 +1365,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `ApiKey`.
@@ -1301,6 +1389,7 @@ class Operations:
             (identifier,),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -1316,6 +1405,7 @@ class Operations:
         rate_limit: int | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """Creates an API key and returns it with its token.
 
@@ -1336,6 +1426,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A dict whose secret values its `repr` masks, with `token`, `id`, `name`, `scopes`,
@@ -1359,6 +1450,7 @@ class Operations:
             (name, role, scopes, expires_days, description, allowed_ips, rate_limit),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -1371,6 +1463,7 @@ class Operations:
         rate_limit: int | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> ApiKey:
         """Changes the given fields of an API key, leaves the others as they are, and returns the
         key.
@@ -1386,6 +1479,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `ApiKey`.
@@ -1409,6 +1503,7 @@ class Operations:
             (identifier, description, allowed_ips, rate_limit),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -1419,6 +1514,7 @@ class Operations:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """Replaces an API key by a new one of the same name and returns the new token.
 
@@ -1435,6 +1531,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A dict whose secret values its `repr` masks, with `token`, `new_key`, `old_key_id`,
@@ -1459,6 +1556,7 @@ class Operations:
             (identifier, grace_period_hours),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -1468,6 +1566,7 @@ class Operations:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         """Deletes an API key; its token stops working at once.
 
@@ -1479,6 +1578,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             Nothing.
@@ -1497,12 +1597,14 @@ class Operations:
             ConfigError: An argument cannot be sent; nothing was.
             TypeError: An argument has the wrong type; nothing was sent.
         """
-        self._native.call(
+        answer: None = self._native.call(
             "delete_api_key",
             (identifier,),
             timeout,
             max_retries,
+            headers,
         )
+        return answer
 
     def query_audit(
         self,
@@ -1515,6 +1617,7 @@ class Operations:
         offset: int | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> list[AuditEntry]:
         """Returns entries of the audit log, newest first.
 
@@ -1530,6 +1633,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A list of `AuditEntry`, empty if there are none.
@@ -1552,6 +1656,7 @@ class Operations:
             (start_date, end_date, action, limit, resource_type, offset),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -1560,6 +1665,7 @@ class Operations:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> AuditVerifyResult:
         """Checks the hash chain of the audit log and names the first entry that does not fit.
 
@@ -1569,6 +1675,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `AuditVerifyResult`.
@@ -1591,6 +1698,7 @@ class Operations:
             (),
             timeout,
             max_retries,
+            headers,
         )
         return answer
 
@@ -1600,6 +1708,7 @@ class Operations:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> list[Checkpoint]:
         """Lists checkpoints, newest first.
 
@@ -1610,6 +1719,7 @@ class Operations:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A list of `Checkpoint`, empty if there are none.
@@ -1632,5 +1742,6 @@ class Operations:
             (limit,),
             timeout,
             max_retries,
+            headers,
         )
         return answer

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from loki_mode_sdk.generated.client import Operations
     from loki_mode_sdk.generated.models import (
         Session,
@@ -33,6 +35,7 @@ class SessionManager:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> list[Session]:
         """Lists the sessions of a project.
 
@@ -47,6 +50,7 @@ class SessionManager:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A list of `Session`, empty if there are none.
@@ -69,6 +73,7 @@ class SessionManager:
             project_id,
             timeout=timeout,
             max_retries=max_retries,
+            headers=headers,
         )
 
     def get_session(
@@ -77,6 +82,7 @@ class SessionManager:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Session:
         """Returns one session.
 
@@ -90,6 +96,7 @@ class SessionManager:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `Session`.
@@ -112,6 +119,7 @@ class SessionManager:
             session_id,
             timeout=timeout,
             max_retries=max_retries,
+            headers=headers,
         )
 
 
@@ -132,6 +140,7 @@ class TaskManager:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> list[Task]:
         """Lists tasks.
 
@@ -147,6 +156,7 @@ class TaskManager:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A list of `Task`, empty if there are none.
@@ -169,6 +179,7 @@ class TaskManager:
             status,
             timeout=timeout,
             max_retries=max_retries,
+            headers=headers,
         )
 
     def get_task(
@@ -177,6 +188,7 @@ class TaskManager:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Task:
         """Returns one task.
 
@@ -187,6 +199,7 @@ class TaskManager:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `Task`.
@@ -209,6 +222,7 @@ class TaskManager:
             task_id,
             timeout=timeout,
             max_retries=max_retries,
+            headers=headers,
         )
 
     def create_task(
@@ -222,6 +236,7 @@ class TaskManager:
         position: int | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Task:
         """Creates a task and returns it.
 
@@ -239,6 +254,7 @@ class TaskManager:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `Task`.
@@ -265,6 +281,7 @@ class TaskManager:
             position=position,
             timeout=timeout,
             max_retries=max_retries,
+            headers=headers,
         )
 
     def update_task(
@@ -278,6 +295,7 @@ class TaskManager:
         position: int | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Task:
         """Changes the given fields of a task, leaves the others as they are, and returns the task.
 
@@ -295,6 +313,7 @@ class TaskManager:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `Task`.
@@ -322,6 +341,7 @@ class TaskManager:
             position=position,
             timeout=timeout,
             max_retries=max_retries,
+            headers=headers,
         )
 
     def delete_task(
@@ -330,6 +350,7 @@ class TaskManager:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         """Deletes a task.
 
@@ -340,6 +361,7 @@ class TaskManager:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             Nothing.
@@ -362,6 +384,7 @@ class TaskManager:
             task_id,
             timeout=timeout,
             max_retries=max_retries,
+            headers=headers,
         )
 
     def move_task(
@@ -372,6 +395,7 @@ class TaskManager:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Task:
         """Moves a task to a place in a column of the board and returns it.
 
@@ -385,6 +409,7 @@ class TaskManager:
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
+            headers: Headers to send with this call, beside the client's.
 
         Returns:
             A `Task`.
@@ -409,4 +434,5 @@ class TaskManager:
             position,
             timeout=timeout,
             max_retries=max_retries,
+            headers=headers,
         )
