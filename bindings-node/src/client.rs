@@ -4,46 +4,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use loki_mode_core::events::EventStream as Stream;
-use loki_mode_core::{Args, CallOptions, Client as Engine, Error, Options, Response, Token, Value};
+use loki_mode_core::{Args, CallOptions, Client as Engine, Error, Response, Value};
 use napi::Result;
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
-use serde::Deserialize;
 
-use crate::failure;
-use crate::runtime::{Runtime, Shared};
-
-/// The options of a client, as `options.ts` writes them.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ClientOptions {
-    base_url: String,
-    token: Option<String>,
-    timeout: Option<f64>,
-    max_retries: Option<u32>,
-    path_style: Option<String>,
-    language: String,
-}
-
-impl ClientOptions {
-    fn into_options(self) -> std::result::Result<Options, Error> {
-        let defaults = Options::default();
-        Ok(Options {
-            base_url: self.base_url,
-            token: self.token.map(Token::new),
-            timeout: self.timeout.map_or(defaults.timeout, from_milliseconds),
-            max_retries: self.max_retries.unwrap_or(defaults.max_retries),
-            path_style: self.path_style.map_or(Ok(defaults.path_style), |style| style.parse())?,
-            language: self.language,
-            ..defaults
-        })
-    }
-}
-
-/// TypeScript lets only finite numbers above zero through. Beyond 30 years the arithmetic of clocks would overflow.
-fn from_milliseconds(milliseconds: f64) -> Duration {
-    Duration::from_secs_f64((milliseconds / 1e3).clamp(1e-3, 1e9))
-}
+use crate::options::{ClientChanges, ClientOptions, TokenSource, from_milliseconds, parse};
+use crate::provider::during_call;
+use crate::report::{self, Wants};
+use crate::runtime::{Outcome, Runtime, Shared};
+use crate::{failure, text::Text};
 
 /// A client of one control plane.
 #[napi]
@@ -52,22 +22,51 @@ pub struct Client {
     engine: Engine,
 }
 
+/// What the caller says about one call.
+struct Terms {
+    timeout: Option<f64>,
+    max_retries: Option<u32>,
+    /// JSON text: a list of pairs.
+    headers: Option<String>,
+    wants: Wants,
+}
+
 #[napi]
 impl Client {
     /// Makes a client from the JSON text of its options. What it throws has the JSON text of the error as message.
     #[napi(constructor)]
     pub fn new(runtime: &Runtime, options: String) -> Result<Self> {
-        let options: ClientOptions =
-            serde_json::from_str(&options).map_err(|error| napi::Error::from_reason(error.to_string()))?;
-        let engine = options
-            .into_options()
-            .and_then(Engine::new)
-            .map_err(|error| napi::Error::from_reason(failure::to_json(&error)))?;
-        Ok(Client { runtime: Arc::clone(runtime.shared()), engine })
+        let runtime = Arc::clone(runtime.shared());
+        let options: ClientOptions = parse(&options)?;
+        let engine = options.into_options(&runtime).and_then(Engine::new).map_err(thrown)?;
+        Ok(Client { runtime, engine })
     }
 
-    /// Starts a call. `arguments` is a JSON array, one item for each parameter of the operation, null if not given.
+    /// A client that differs in some options and shares the connections. Throws as the constructor does.
     #[napi]
+    pub fn with_options(&self, changes: String) -> Result<Client> {
+        let changes: ClientChanges = parse(&changes)?;
+        let engine = self.engine.with_options(changes.into_changes(&self.runtime)).map_err(thrown)?;
+        Ok(Client { runtime: Arc::clone(&self.runtime), engine })
+    }
+
+    /// Exchanges the token; `source` is JSON text. Throws as the constructor does.
+    #[napi]
+    pub fn set_token(&self, source: String) -> Result<()> {
+        let source: TokenSource = parse(&source)?;
+        self.engine.set_token(source.into_token(&self.runtime)).map_err(thrown)
+    }
+
+    /// What the user should know about how this client is set up.
+    #[napi]
+    pub fn warnings(&self) -> Vec<String> {
+        self.engine.warnings().iter().map(ToString::to_string).collect()
+    }
+
+    /// Starts a call. `arguments` is a JSON array, one item for each parameter of the operation, null if not given;
+    /// `headers` a JSON array of pairs.
+    #[napi]
+    #[allow(clippy::too_many_arguments, reason = "an object of them would cost a look-up each")]
     pub fn call(
         &self,
         id: u32,
@@ -75,17 +74,21 @@ impl Client {
         arguments: String,
         timeout: Option<f64>,
         max_retries: Option<u32>,
+        headers: Option<String>,
+        wants: u32,
     ) -> Result<()> {
         let Some(operation) = loki_mode_spec::operation(&operation) else {
             return Err(napi::Error::from_reason(format!("no operation is called {operation}")));
         };
-        self.start(id, timeout, max_retries, move |engine, call| {
+        let terms = Terms { timeout, max_retries, headers, wants: Wants(wants) };
+        self.start(id, terms, move |engine, call| {
             engine.execute(operation, Args::from_json(operation, &arguments)?, call)
         })
     }
 
     /// Starts a call that takes from a stream what it has not given out yet of the events of a run.
     #[napi]
+    #[allow(clippy::too_many_arguments, reason = "an object of them would cost a look-up each")]
     pub fn poll_events(
         &self,
         id: u32,
@@ -94,15 +97,16 @@ impl Client {
         since: Option<String>,
         timeout: Option<f64>,
         max_retries: Option<u32>,
+        headers: Option<String>,
+        wants: u32,
     ) -> Result<()> {
         let stream = Arc::clone(&stream.stream);
         let run_id = match run_id {
             Either::A(number) => Value::Int(number),
             Either::B(text) => Value::Str(text),
         };
-        self.start(id, timeout, max_retries, move |engine, call| {
-            engine.poll_events(&stream, run_id, since, call)
-        })
+        let terms = Terms { timeout, max_retries, headers, wants: Wants(wants) };
+        self.start(id, terms, move |engine, call| engine.poll_events(&stream, run_id, since, call))
     }
 
     /// Drops idle connections; later calls fail.
@@ -114,27 +118,49 @@ impl Client {
     fn start(
         &self,
         id: u32,
-        timeout: Option<f64>,
-        max_retries: Option<u32>,
+        terms: Terms,
         call: impl FnOnce(&Engine, &CallOptions<'_>) -> std::result::Result<Response, Error> + Send + 'static,
     ) -> Result<()> {
+        let Terms { timeout, max_retries, headers, wants } = terms;
+        let headers: Vec<(String, String)> = headers.map_or(Ok(Vec::new()), |headers| parse(&headers))?;
         let engine = self.engine.clone();
         let timeout = timeout.map_or(engine.options().timeout, from_milliseconds);
-        let queued = Instant::now();
+        // The wait for a thread counts.
+        let deadline = Instant::now() + timeout;
         self.runtime.start(id, move |token| {
-            // The wait for a thread counts: what is left of the time is what the caller still has.
-            let left = timeout.saturating_sub(queued.elapsed()).max(Duration::from_millis(1));
+            let left = deadline.saturating_duration_since(Instant::now());
             let options = CallOptions {
-                timeout: Some(left),
+                timeout: Some(left.max(Duration::from_millis(1))),
                 max_retries,
                 cancel: Some(token),
+                headers: &headers,
+                record_attempts: wants.log(),
                 ..CallOptions::default()
             };
-            call(&engine, &options)
-                .and_then(|response| response.payload().map(str::to_owned))
-                .map_err(|error| failure::to_json(&error))
+            outcome(wants, during_call(id, deadline, || call(&engine, &options)))
         })
     }
+}
+
+/// What JavaScript is told about a call that is over.
+fn outcome(wants: Wants, result: std::result::Result<Response, Error>) -> Outcome {
+    match result {
+        Ok(response) => {
+            let payload = response.payload().map(|data| Text::new(data.to_owned()));
+            Outcome {
+                result: payload.map_err(|error| Text::new(failure::to_json(&error))),
+                report: report::to_json(wants, Some(&response), &response.attempt_log),
+            }
+        }
+        Err(error) => Outcome {
+            result: Err(Text::new(failure::to_json(&error))),
+            report: report::to_json(wants, None, &error.details().attempt_log),
+        },
+    }
+}
+
+fn thrown(error: Error) -> napi::Error {
+    napi::Error::from_reason(failure::to_json(&error))
 }
 
 /// What an event stream has given out so far.

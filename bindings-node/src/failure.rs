@@ -1,7 +1,9 @@
 //! Errors on their way to JavaScript: structured data as JSON text, from which TypeScript makes its own classes.
 
-use loki_mode_core::{Error, ErrorInfo};
+use loki_mode_core::{Error, ErrorInfo, ErrorKind};
 use serde::Serialize;
+
+use crate::provider::NoToken;
 
 /// What `errors.ts` reads; a field that is not known is left out.
 #[derive(Serialize)]
@@ -30,6 +32,9 @@ struct Failure<'a> {
     maybe_executed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     param: Option<&'a str>,
+    /// The call is to be rejected with what the token provider failed with.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    provider_failed: bool,
 }
 
 #[derive(Serialize)]
@@ -54,11 +59,18 @@ pub(crate) fn to_json(error: &Error) -> String {
         errors,
         maybe_executed,
         param,
+        cause,
         ..
     } = error.details();
+    let no_token = cause.as_ref().and_then(|cause| cause.downcast_ref::<NoToken>());
+    let late = no_token.is_some_and(|problem| *problem == NoToken::Late);
     let failure = Failure {
-        class: kind.class_name(),
-        message,
+        class: if late { ErrorKind::Timeout.class_name() } else { kind.class_name() },
+        message: if late {
+            "the token provider gave no token within the `timeout` of the call"
+        } else {
+            message
+        },
         status_code: *status_code,
         response_body: response_body.as_deref(),
         code: code.as_deref(),
@@ -71,8 +83,10 @@ pub(crate) fn to_json(error: &Error) -> String {
             .iter()
             .map(|field| FieldFailure { location: &field.location, message: &field.message })
             .collect(),
-        maybe_executed: *maybe_executed,
-        param: param.as_deref(),
+        // Without an attempt there is nothing to execute.
+        maybe_executed: if late && *attempts == 0 { Some(false) } else { *maybe_executed },
+        param: param.as_deref().filter(|_| !late),
+        provider_failed: no_token.is_some_and(|problem| *problem == NoToken::Failed),
     };
     serde_json::to_string(&failure).expect("strings, numbers and booleans can be written as JSON")
 }

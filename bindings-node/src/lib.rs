@@ -4,5 +4,9 @@
 
 mod client;
 mod failure;
+mod options;
+pub mod outbox;
+mod provider;
+mod report;
 mod runtime;
 pub mod text;

@@ -2,6 +2,7 @@
 //! the way back to its event loop.
 
 use std::collections::HashMap;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use loki_mode_core::CancelToken;
@@ -11,16 +12,18 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Result, Status};
 use napi_derive::napi;
 
+use crate::outbox::{Batch, Message, Outbox};
+use crate::provider::Reply;
 use crate::text::Text;
 
 /// How many calls wait side by side; more than that wait for a thread.
 const MAX_THREADS: u32 = 256;
 
-/// The arguments of the JavaScript callback: which call, whether it succeeded, and its JSON text.
-type Settled = FnArgs<(u32, bool, Text)>;
+/// The argument of the JavaScript callback.
+type Delivered = FnArgs<(Batch,)>;
 
 /// Weak: a pending call keeps the process alive by a timer on the JavaScript side, an idle client does not.
-type Settle = ThreadsafeFunction<Settled, (), Settled, Status, false, true>;
+type Wake = ThreadsafeFunction<(), (), Delivered, Status, false, true>;
 
 /// One per environment, made when the module is loaded.
 #[napi]
@@ -30,14 +33,20 @@ pub struct Runtime {
 
 #[napi]
 impl Runtime {
-    /// `settle(id, ok, text)` is called on the event loop once for each call that was started: `text` is the JSON text
-    /// of the data, or of the error.
+    /// `deliver(batch)` is called on the event loop with what threads have to say; see [`Batch`]. Each call that was
+    /// started is settled once.
     #[napi(constructor)]
-    pub fn new(env: Env, settle: Function<'_, Settled, ()>, max_threads: Option<u32>) -> Result<Self> {
-        let settle = settle.build_threadsafe_function::<Settled>().weak::<true>().build()?;
+    pub fn new(env: Env, deliver: Function<'_, Delivered, ()>, max_threads: Option<u32>) -> Result<Self> {
+        let outbox = Arc::new(Outbox::default());
+        let taken = Arc::clone(&outbox);
+        let wake = deliver
+            .build_threadsafe_function::<()>()
+            .weak::<true>()
+            .build_callback(move |_| Ok((taken.take(),).into()))?;
         let shared = Arc::new(Shared {
             pool: Pool::new(max_threads.unwrap_or(MAX_THREADS) as usize),
-            settle,
+            outbox,
+            wake,
             pending: Mutex::default(),
         });
         // Registered after the threadsafe function, so run before Node tears that down: a thread must be gone before
@@ -50,10 +59,17 @@ impl Runtime {
     #[napi]
     pub fn cancel(&self, id: u32) {
         // Cancelled outside the lock: it wakes a thread that takes the lock next.
-        let token = self.shared.pending().get(&id).cloned();
+        let token = self.shared.pending().get(&id).map(|call| call.token.clone());
         if let Some(token) = token {
             token.cancel();
+            self.shared.reply(id, Reply::Cancelled);
         }
+    }
+
+    /// Answers a call that wants a token; null if there is none to be had.
+    #[napi]
+    pub fn provide_token(&self, id: u32, token: Option<String>) {
+        self.shared.reply(id, token.map_or(Reply::Failed, Reply::Token));
     }
 }
 
@@ -63,10 +79,26 @@ impl Runtime {
     }
 }
 
+/// How a call ended.
+pub(crate) struct Outcome {
+    /// The JSON text of the data, or of the error.
+    pub(crate) result: std::result::Result<Text, Text>,
+    /// See [`crate::report`].
+    pub(crate) report: Option<String>,
+}
+
+/// A call that is not settled yet.
+struct Call {
+    token: CancelToken,
+    /// Its thread waits for a token.
+    wants_token: Option<Sender<Reply>>,
+}
+
 pub(crate) struct Shared {
     pool: Pool,
-    settle: Settle,
-    pending: Mutex<HashMap<u32, CancelToken>>,
+    outbox: Arc<Outbox>,
+    wake: Wake,
+    pending: Mutex<HashMap<u32, Call>>,
 }
 
 impl Shared {
@@ -74,18 +106,18 @@ impl Shared {
     pub(crate) fn start(
         self: &Arc<Self>,
         id: u32,
-        job: impl FnOnce(CancelToken) -> std::result::Result<String, String> + Send + 'static,
+        job: impl FnOnce(CancelToken) -> Outcome + Send + 'static,
     ) -> Result<()> {
         let token = CancelToken::new();
-        self.pending().insert(id, token.clone());
+        self.pending().insert(id, Call { token: token.clone(), wants_token: None });
         let shared = Arc::clone(self);
         let taken = self.pool.submit(move || {
-            let outcome = job(token);
+            let Outcome { result, report } = job(token);
             shared.pending().remove(&id);
-            let ok = outcome.is_ok();
-            let text = Text::new(outcome.unwrap_or_else(|error| error));
+            let ok = result.is_ok();
+            let (Ok(text) | Err(text)) = result;
             // Refused only while the environment is being torn down: then nobody waits for the answer any more.
-            shared.settle.call((id, ok, text).into(), ThreadsafeFunctionCallMode::NonBlocking);
+            shared.send(Message::Settled { id, ok, text, report });
         });
         taken.map_err(|rejected| {
             self.pending().remove(&id);
@@ -93,15 +125,43 @@ impl Shared {
         })
     }
 
-    fn pending(&self) -> MutexGuard<'_, HashMap<u32, CancelToken>> {
+    /// Tells JavaScript; false if the environment is being torn down.
+    pub(crate) fn send(&self, message: Message) -> bool {
+        // Whoever finds the outbox empty wakes JavaScript, which takes what is there by then.
+        !self.outbox.add(message) || self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking) == Status::Ok
+    }
+
+    /// Has the call told when there is a token for it; false if it is cancelled.
+    pub(crate) fn await_token(&self, id: u32, sender: Sender<Reply>) -> bool {
+        let token = match self.pending().get_mut(&id) {
+            Some(call) => {
+                call.wants_token = Some(sender);
+                call.token.clone()
+            }
+            None => return false,
+        };
+        !token.is_cancelled()
+    }
+
+    fn reply(&self, id: u32, reply: Reply) {
+        let sender = self.pending().get_mut(&id).and_then(|call| call.wants_token.take());
+        if let Some(sender) = sender {
+            // An error means that the call has run out of time.
+            let _ = sender.send(reply);
+        }
+    }
+
+    fn pending(&self) -> MutexGuard<'_, HashMap<u32, Call>> {
         // Nothing panics under the lock.
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn shut_down(&self) {
-        let tokens: Vec<CancelToken> = self.pending().values().cloned().collect();
-        for token in tokens {
+        let calls: Vec<(u32, CancelToken)> =
+            self.pending().iter().map(|(id, call)| (*id, call.token.clone())).collect();
+        for (id, token) in calls {
             token.cancel();
+            self.reply(id, Reply::Cancelled);
         }
         self.pool.shutdown();
     }

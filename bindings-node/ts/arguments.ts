@@ -1,6 +1,7 @@
 /** Checks the arguments of a call and writes them as the engine takes them. */
 
-import { CALL_OPTIONS, isCollection, kindOf } from './options.js';
+import { isCollection, kindOf } from './kinds.js';
+import { CALL_OPTIONS } from './options.js';
 
 /** One operation: how its arguments are checked and its answer is read. */
 export interface Operation {

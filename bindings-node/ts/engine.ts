@@ -1,70 +1,94 @@
 /** Where promises and the native module meet. */
 
 import { checkNames, encodeArguments, type Operation } from './arguments.js';
-import { AutonomiError, errorFromNative } from './errors.js';
-import { loadNative, type NativeClient } from './native.js';
+import { AutonomiError, errorFromNative, isProviderFailure } from './errors.js';
+import { answerHeaders, headerPairs } from './headers.js';
+import { kindOf } from './kinds.js';
+import { type Attempt, type Logger, logAttempts, loggerOfEnvironment, warnOnce } from './logger.js';
+import { type NativeClient, type Terms, WANTS_ANSWER, WANTS_LOG } from './native.js';
 import {
   type CallOptions,
+  type ClientChanges,
   type ClientOptions,
   checkRetries,
   checkTimeout,
-  kindOf,
+  nativeChanges,
   nativeOptions,
 } from './options.js';
+import type { RawResponse } from './raw.js';
+import { listen, native, nextId, runtime } from './runtime.js';
 import { MASK, maskInPrint } from './secrets.js';
+import { Credentials, tokenSource } from './tokens.js';
 
-/** What settles a promise; the text is JSON: the data, or the error. */
-type Settle = (ok: boolean, text: string) => void;
+/** Starts a call on the native side, given its id and the rest of what is said about it. */
+type Start = (client: NativeClient, id: number, terms: Terms) => void;
 
-/** Ids are kept within what the native module takes, and start again long after the first are done. */
-const MAX_ID = 2 ** 31;
-
-/** The longest that a timer of Node.js can be set to, in milliseconds. */
-const MAX_DELAY = 2 ** 31 - 1;
-
-const native = loadNative();
-const pending = new Map<number, Settle>();
-let lastId = 0;
-
-// The way back from the native threads does not keep the process alive; this timer does, while a call is pending.
-const alive = setInterval(() => {}, MAX_DELAY);
-alive.unref();
-
-const runtime = new native.Runtime((id, ok, text) => {
-  const settle = pending.get(id);
-  pending.delete(id);
-  if (pending.size === 0) alive.unref();
-  settle?.(ok, text);
-});
-
-function nextId(): number {
-  do lastId = (lastId + 1) % MAX_ID;
-  while (pending.has(lastId));
-  return lastId;
+/** What the native side tells beside the data. */
+interface Report {
+  answer?: { status: number; headers: [string, string][]; attempts: number };
+  log?: Attempt[];
 }
 
-/** Starts a call on the native side, given its id, its timeout and its retries. */
-type Start = (client: NativeClient, id: number, timeout: number | null, maxRetries: number | null) => void;
+/** A call that went well. */
+interface Settled {
+  readonly text: string;
+  readonly report: Report | null;
+}
 
 /** One client of the native module, and its calls. */
 export class Engine {
   readonly baseUrl: string;
-  readonly #hasToken: boolean;
   readonly #client: NativeClient;
+  readonly #credentials: Credentials;
+  readonly #logger: Logger | undefined;
   readonly #calls = new Set<number>();
   #closed = false;
 
-  /** @throws {@link ConfigError} naming the option that is no good. */
-  constructor(options: ClientOptions) {
+  private constructor(
+    baseUrl: string,
+    client: NativeClient,
+    credentials: Credentials,
+    logger: Logger | undefined,
+  ) {
+    this.baseUrl = baseUrl;
+    this.#client = client;
+    this.#credentials = credentials;
+    this.#logger = logger;
+    this.#warn();
+  }
+
+  /**
+   * The engine of a new client; one that exists already, for a derived client, is taken as it is.
+   *
+   * @throws {@link ConfigError} naming the option that is no good.
+   */
+  static of(options: ClientOptions | Engine): Engine {
+    if (options instanceof Engine) return options;
     const text = nativeOptions(options);
-    this.baseUrl = options.baseUrl;
-    this.#hasToken = options.token != null;
-    try {
-      this.#client = new native.Client(runtime, text);
-    } catch (error) {
-      // The native side throws the JSON text of a ConfigError.
-      throw errorFromNative((error as Error).message);
-    }
+    const client = checked(() => new native.Client(runtime, text));
+    const logger = options.logger ?? loggerOfEnvironment();
+    return new Engine(options.baseUrl, client, new Credentials(options.token), logger);
+  }
+
+  /** @throws {@link ConfigError} naming the option that is no good. */
+  withOptions(changes: ClientChanges): Engine {
+    if (this.#closed) throw closedError();
+    const text = nativeChanges(changes);
+    const client = checked(() => this.#client.withOptions(text));
+    const credentials = changes.token === undefined ? this.#credentials : new Credentials(changes.token);
+    return new Engine(this.baseUrl, client, credentials, this.#logger);
+  }
+
+  /** @throws {@link ConfigError} if it is no good; the old one stays then. */
+  setToken(token: unknown): void {
+    const source = JSON.stringify(tokenSource(token));
+    checked(() => this.#client.setToken(source));
+    this.#credentials.set(token);
+    this.#warn();
+  }
+
+  #warn(): void {
+    for (const warning of this.#client.warnings()) warnOnce(this.#logger, warning);
   }
 
   /**
@@ -80,47 +104,83 @@ export class Engine {
     options?: CallOptions,
     params?: object,
   ): Promise<T> {
-    checkNames(operation, options, params);
-    const text = encodeArguments(operation, values);
-    const data = await this.start<T>(options, (client, id, timeout, maxRetries) =>
-      client.call(id, operation.name, text, timeout, maxRetries),
-    );
-    if (operation.answer === 'nothing') return undefined as T;
-    return operation.answer === 'secret' ? maskInPrint(data) : data;
+    const { text } = await this.#execute(operation, values, options, params, 0);
+    return read<T>(operation, text);
   }
 
-  /** Starts a call and awaits what it gives. */
+  /** The same, giving the status, the headers and the number of attempts beside the data. */
+  async callRaw<T>(
+    operation: Operation,
+    values: readonly unknown[],
+    options?: CallOptions,
+    params?: object,
+  ): Promise<RawResponse<T>> {
+    const { text, report } = await this.#execute(operation, values, options, params, WANTS_ANSWER);
+    if (!report?.answer) throw new AutonomiError('the native module gave an answer without its status');
+    const { status, headers, attempts } = report.answer;
+    return { data: read<T>(operation, text), status, headers: answerHeaders(headers), attempts };
+  }
+
+  #execute(
+    operation: Operation,
+    values: readonly unknown[],
+    options: CallOptions | undefined,
+    params: object | undefined,
+    wants: number,
+  ): Promise<Settled> {
+    checkNames(operation, options, params);
+    const text = encodeArguments(operation, values);
+    return this.#run(options, wants, (client, id, terms) => client.call(id, operation.name, text, ...terms));
+  }
+
+  /** Starts a call and awaits its data. */
   async start<T>(options: CallOptions | undefined, start: Start): Promise<T> {
+    const { text } = await this.#run(options, 0, start);
+    return JSON.parse(text) as T;
+  }
+
+  async #run(options: CallOptions | undefined, wants: number, start: Start): Promise<Settled> {
     const signal = options?.signal;
     const timeout = options?.timeout ?? null;
     const maxRetries = options?.maxRetries ?? null;
+    const headers = options?.headers == null ? null : JSON.stringify(headerPairs(options.headers));
     if (signal != null && typeof signal.addEventListener !== 'function') {
       throw new TypeError(`signal must be an AbortSignal, not ${kindOf(signal)}`);
     }
-    checkTimeout(timeout);
+    checkTimeout('timeout', timeout);
     checkRetries(maxRetries);
     if (signal?.aborted) throw signal.reason;
     if (this.#closed) throw closedError();
 
     const id = nextId();
+    const terms: Terms = [timeout, maxRetries, headers, this.#logger ? wants | WANTS_LOG : wants];
     const cancel = () => runtime.cancel(id);
+    let whyNoToken: unknown;
     try {
-      const [ok, text] = await new Promise<[boolean, string]>((resolve, reject) => {
+      const [ok, text, report] = await new Promise<[boolean, string, Report | null]>((resolve, reject) => {
         try {
-          start(this.#client, id, timeout, maxRetries);
+          start(this.#client, id, terms);
         } catch (cause) {
           // The native side could not even start it: no thread was to be had.
           reject(new AutonomiError(`the call could not be started: ${(cause as Error).message}`, { cause }));
           return;
         }
-        if (pending.size === 0) alive.ref();
-        pending.set(id, (...settled) => resolve(settled));
+        listen(id, {
+          settle: (ok, text, report) => resolve([ok, text, report === null ? null : JSON.parse(report)]),
+          provide: (id) => {
+            this.#credentials.provide(id, (reason) => {
+              whyNoToken = reason;
+            });
+          },
+        });
         this.#calls.add(id);
         signal?.addEventListener('abort', cancel, { once: true });
       });
-      if (ok) return JSON.parse(text) as T;
+      if (this.#logger && report?.log) logAttempts(this.#logger, report.log);
+      if (ok) return { text, report };
       if (signal?.aborted) throw signal.reason;
-      throw this.#closed ? closedError() : errorFromNative(text);
+      if (this.#closed) throw closedError();
+      throw isProviderFailure(text) ? whyNoToken : errorFromNative(text);
     } finally {
       this.#calls.delete(id);
       signal?.removeEventListener('abort', cancel);
@@ -137,8 +197,24 @@ export class Engine {
 
   /** What a client looks like when it is printed. */
   describe(className: string): string {
-    const token = this.#hasToken ? `, token: '${MASK}'` : '';
+    const token = this.#credentials.isSet ? `, token: '${MASK}'` : '';
     return `${className} { baseUrl: '${this.baseUrl}'${token} }`;
+  }
+}
+
+/** The data as the operation gives it. */
+function read<T>(operation: Operation, text: string): T {
+  if (operation.answer === 'nothing') return undefined as T;
+  const data = JSON.parse(text) as T;
+  return operation.answer === 'secret' ? maskInPrint(data) : data;
+}
+
+/** Does what throws the JSON text of an error where something is no good. */
+function checked<T>(action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw errorFromNative((error as Error).message);
   }
 }
 

@@ -183,6 +183,11 @@ const CLASSES: Readonly<Record<string, new (message: string, details: ErrorDetai
   ConfigError,
 };
 
+/** Whether the call failed because the caller's own function gave no token. */
+export function isProviderFailure(text: string): boolean {
+  return (JSON.parse(text) as { providerFailed?: boolean }).providerFailed === true;
+}
+
 /** The error that the engine describes in this JSON text, as an instance of its class. */
 export function errorFromNative(text: string): Error {
   const {

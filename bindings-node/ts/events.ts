@@ -34,7 +34,7 @@ export class EventStream {
    *
    * @param runId - Identifier of the run.
    * @param since - A timestamp as servers send it: events before it are left out, those at it are not.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns A list of `RunEvent`, empty if nothing is new.
    * @throws {@link NotFoundError} if the server does not know the run.
    * @throws TypeError if an argument is of the wrong type; nothing is sent then.
@@ -46,8 +46,8 @@ export class EventStream {
   ): Promise<RunEvent[]> {
     checkNames(POLL_EVENTS, options, undefined);
     encodeArguments(POLL_EVENTS, [runId, since]);
-    return engineOf(this.#client).start<RunEvent[]>(options, (client, id, timeout, maxRetries) =>
-      client.pollEvents(id, this.#stream, runId, since ?? null, timeout, maxRetries),
+    return engineOf(this.#client).start<RunEvent[]>(options, (client, id, terms) =>
+      client.pollEvents(id, this.#stream, runId, since ?? null, ...terms),
     );
   }
 }

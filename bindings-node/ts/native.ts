@@ -2,8 +2,9 @@
 
 /** The native module, as `bindings-node/src` exports it. */
 export interface NativeModule {
+  /** A batch has four items for each message: the call, what it is about, its text and its report. */
   Runtime: new (
-    settle: (id: number, ok: boolean, text: string) => void,
+    deliver: (batch: readonly unknown[]) => void,
     maxThreads?: number,
   ) => NativeRuntime;
   Client: new (runtime: NativeRuntime, options: string) => NativeClient;
@@ -12,24 +13,33 @@ export interface NativeModule {
 
 export interface NativeRuntime {
   cancel(id: number): void;
+  provideToken(id: number, token: string | null): void;
 }
 
+/** Bits of what is told beside the data: status and headers, and the attempts. */
+export const WANTS_ANSWER = 1;
+export const WANTS_LOG = 2;
+
+/** What is said about a call: its timeout, its retries, its headers (JSON text), and what else is to be told. */
+export type Terms = readonly [
+  timeout: number | null,
+  maxRetries: number | null,
+  headers: string | null,
+  wants: number,
+];
+
 export interface NativeClient {
-  call(
-    id: number,
-    operation: string,
-    argumentList: string,
-    timeout: number | null,
-    maxRetries: number | null,
-  ): void;
+  call(id: number, operation: string, argumentList: string, ...terms: Terms): void;
   pollEvents(
     id: number,
     stream: NativeEventStream,
     runId: number | string,
     since: string | null,
-    timeout: number | null,
-    maxRetries: number | null,
+    ...terms: Terms
   ): void;
+  withOptions(changes: string): NativeClient;
+  setToken(source: string): void;
+  warnings(): string[];
   close(): void;
 }
 
@@ -37,13 +47,12 @@ export interface NativeClient {
 export type NativeEventStream = object;
 
 /**
- * The C library on Linux, which a native module has to be built for; empty elsewhere.
+ * The C library of this Linux, which a native module has to be built for.
  * Node's report names the version of glibc only where it runs on glibc.
  */
-function libc(): string {
-  if (process.platform !== 'linux') return '';
+function libc(): 'gnu' | 'musl' {
   const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
-  return report?.header?.glibcVersionRuntime ? '-gnu' : '-musl';
+  return report?.header?.glibcVersionRuntime ? 'gnu' : 'musl';
 }
 
 function failure(name: string, cause: unknown): Error {
@@ -67,22 +76,43 @@ export function loadNative(): NativeModule {
     }
   }
   const { platform, arch } = process;
-  if (platform !== 'linux') {
-    try {
-      return require(`../native/loki-mode-sdk.${platform}-${arch}.node`) as NativeModule;
-    } catch (cause) {
-      throw failure(`${platform}-${arch}`, cause);
-    }
-  }
+  if (platform !== 'linux') return load(`${platform}-${arch}`);
   // A module for the other C library is refused by the dynamic linker, so trying is safe, and cheaper than asking
   // for a report, which takes 20 ms.
   try {
-    return require(`../native/loki-mode-sdk.linux-${arch}-gnu.node`) as NativeModule;
+    return load(`linux-${arch}-gnu`);
   } catch (gnu) {
     try {
-      return require(`../native/loki-mode-sdk.linux-${arch}-musl.node`) as NativeModule;
+      return load(`linux-${arch}-musl`);
     } catch (musl) {
-      throw failure(`${platform}-${arch}${libc()}`, libc() === '-musl' ? musl : gnu);
+      throw libc() === 'musl' ? musl : gnu;
     }
   }
+}
+
+/** Each file by a literal name, within a `try`: so a bundler finds those that are there, and forgives the others. */
+function load(name: string): NativeModule {
+  try {
+    switch (name) {
+      case 'linux-x64-gnu':
+        return require('../native/loki-mode-sdk.linux-x64-gnu.node') as NativeModule;
+      case 'linux-x64-musl':
+        return require('../native/loki-mode-sdk.linux-x64-musl.node') as NativeModule;
+      case 'linux-arm64-gnu':
+        return require('../native/loki-mode-sdk.linux-arm64-gnu.node') as NativeModule;
+      case 'linux-arm64-musl':
+        return require('../native/loki-mode-sdk.linux-arm64-musl.node') as NativeModule;
+      case 'darwin-x64':
+        return require('../native/loki-mode-sdk.darwin-x64.node') as NativeModule;
+      case 'darwin-arm64':
+        return require('../native/loki-mode-sdk.darwin-arm64.node') as NativeModule;
+      case 'win32-x64':
+        return require('../native/loki-mode-sdk.win32-x64.node') as NativeModule;
+      case 'win32-arm64':
+        return require('../native/loki-mode-sdk.win32-arm64.node') as NativeModule;
+    }
+  } catch (cause) {
+    throw failure(name, cause);
+  }
+  throw failure(name, new Error('there is none'));
 }

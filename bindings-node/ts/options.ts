@@ -1,13 +1,22 @@
 import { ConfigError } from './errors.js';
+import { type HeaderList, headerPairs } from './headers.js';
+import { kindOf } from './kinds.js';
+import type { Logger } from './logger.js';
+import { type TokenProvider, tokenSource } from './tokens.js';
 
 /** How a client is set up. */
 export interface ClientOptions {
   /** Where the control plane is: `http` or `https`, a host, optionally a port and a path prefix. */
   baseUrl: string;
-  /** Bearer token, sent to the origin of `baseUrl` and nowhere else. Default: none. */
-  token?: string | undefined;
+  /**
+   * Bearer token, sent to the origin of `baseUrl` and nowhere else, or a function that is asked for it before each
+   * attempt, and once more after a 401. Default: none.
+   */
+  token?: string | TokenProvider | null | undefined;
   /** The longest that a call may take, retries, waits and body included, in milliseconds. Default: 30000. */
   timeout?: number | undefined;
+  /** The longest that opening a connection may take, within `timeout`, in milliseconds. Default: 5000. */
+  connectTimeout?: number | undefined;
   /** How often a failed attempt is repeated where repeating is safe: 0 or more. Default: 2. */
   maxRetries?: number | undefined;
   /**
@@ -15,6 +24,52 @@ export interface ClientOptions {
    * or `auto`, which learns it from the server's answers. Default: `auto`.
    */
   pathStyle?: 'auto' | 'guide' | 'v2' | undefined;
+  /**
+   * How many connections may be in use at once: 1 or more. Further calls wait for one, in the order in which they
+   * began, within their `timeout`. All clients of a thread of JavaScript together have 256 calls under way at the
+   * most; others wait in the same way. Default: 256.
+   */
+  maxConnections?: number | undefined;
+  /** Headers that are sent with each request, beside those of the client, which they cannot replace. Default: none. */
+  headers?: HeaderList | undefined;
+  /**
+   * The largest answer that is read, in bytes after decompression: 1 or more. A larger one is a `DecodeError`.
+   * Default: 67108864 (64 MiB).
+   */
+  maxBodyBytes?: number | undefined;
+  /** What is added to the `User-Agent` to name the application, for example `deploy-bot/2.1`. Default: nothing. */
+  appInfo?: string | undefined;
+  /**
+   * URL of the proxy to use, for example `http://user:secret@proxy:3128`; an empty string means none. Loopback
+   * addresses never go through a proxy. Default: what `HTTPS_PROXY` or `HTTP_PROXY`, by the scheme of `baseUrl`, or
+   * `ALL_PROXY` says, unless `NO_PROXY` names the host.
+   */
+  proxy?: string | undefined;
+  /** Path of a PEM file with certificates that are trusted beside the default ones. Default: none. */
+  caFile?: string | undefined;
+  /** Whether what the operating system trusts is trusted instead of Mozilla's roots. Default: false. */
+  systemRoots?: boolean | undefined;
+  /** Path of a PEM file with a client certificate and its chain; needs `clientKeyFile`. Default: none. */
+  clientCertFile?: string | undefined;
+  /** Path of a PEM file with the private key of the client certificate. Default: none. */
+  clientKeyFile?: string | undefined;
+  /**
+   * Gets a line for each attempt, for example `console`; never a token, a query or a body. Default: none, or the
+   * standard error if the environment variable `LOKI_LOG` is `debug`.
+   */
+  logger?: Logger | undefined;
+}
+
+/** What a derived client does differently; what is not given stays. */
+export interface ClientChanges {
+  /** See {@link ClientOptions.token}; null calls without one. If it is given, the clients no longer share a token. */
+  token?: string | TokenProvider | null | undefined;
+  /** See {@link ClientOptions.timeout}. */
+  timeout?: number | undefined;
+  /** See {@link ClientOptions.maxRetries}. */
+  maxRetries?: number | undefined;
+  /** See {@link ClientOptions.headers}; replaces all of them. */
+  headers?: HeaderList | undefined;
 }
 
 /** What can be said about a single call. */
@@ -25,38 +80,42 @@ export interface CallOptions {
   timeout?: number | undefined;
   /** How often this call is repeated at the most, instead of the client's `maxRetries`. */
   maxRetries?: number | undefined;
+  /** Headers that are sent with the requests of this call; one of the client's of the same name is left out. */
+  headers?: HeaderList | undefined;
 }
 
 /** The names of {@link CallOptions}, which every method takes. */
-export const CALL_OPTIONS: ReadonlySet<string> = new Set(['signal', 'timeout', 'maxRetries']);
-
-const CLIENT_OPTIONS: ReadonlySet<string> = new Set([
-  'baseUrl',
-  'token',
-  'timeout',
-  'maxRetries',
-  'pathStyle',
-]);
+export const CALL_OPTIONS: ReadonlySet<string> = new Set(['signal', 'timeout', 'maxRetries', 'headers']);
 
 /** The largest count that the engine takes. */
 const MAX_COUNT = 2 ** 32 - 1;
 
-/** Whether it is a map or a set: `JSON.stringify` would write it as an object without anything in it. */
-export function isCollection(value: object): boolean {
-  return value instanceof Map || value instanceof Set;
-}
+/** Gives an option as the native side takes it, or throws a {@link ConfigError} that names it. */
+type Read = (name: string, value: unknown) => unknown;
 
-/** What a value is, for messages. */
-export function kindOf(value: unknown): string {
-  if (value === null) return 'null';
-  if (Array.isArray(value)) return 'an array';
-  if (typeof value === 'number') return Number.isInteger(value) ? 'an integer' : `the number ${value}`;
-  if (typeof value === 'undefined') return 'undefined';
-  if (typeof value === 'object') {
-    return value instanceof Date || isCollection(value) ? `a ${value.constructor.name}` : 'an object';
-  }
-  return `a ${typeof value}`;
-}
+/** The options that a derived client can change. */
+const CHANGES: Readonly<Record<keyof ClientChanges, Read>> = {
+  token: (_, value) => tokenSource(value),
+  timeout: checkTimeout,
+  maxRetries: (_, value) => checkRetries(value),
+  headers: (_, value) => headerPairs(value),
+};
+
+const OPTIONS: Readonly<Record<keyof ClientOptions, Read>> = {
+  baseUrl: checkString,
+  ...CHANGES,
+  connectTimeout: checkTimeout,
+  pathStyle: checkString,
+  maxConnections: (name, value) => checkCount(name, value, 1, MAX_COUNT),
+  maxBodyBytes: (name, value) => checkCount(name, value, 1, Number.MAX_SAFE_INTEGER),
+  appInfo: checkString,
+  proxy: checkString,
+  caFile: checkString,
+  systemRoots: checkBoolean,
+  clientCertFile: checkString,
+  clientKeyFile: checkString,
+  logger: checkLogger,
+};
 
 /**
  * The options as the native client takes them.
@@ -68,52 +127,82 @@ export function nativeOptions(options: ClientOptions): string {
   if (typeof options !== 'object' || options === null) {
     throw new ConfigError(`AutonomiClient needs an object of options with baseUrl, not ${kindOf(options)}`);
   }
-  for (const name of Object.keys(options)) {
-    if (!CLIENT_OPTIONS.has(name)) {
-      throw new ConfigError(
-        `AutonomiClient has no option ${name}; it has ${[...CLIENT_OPTIONS].join(', ')}`,
-        { param: name },
-      );
-    }
-  }
-  const { baseUrl, token, timeout, maxRetries, pathStyle } = options;
-  checkString('baseUrl', baseUrl);
-  if (token != null) checkString('token', token);
-  if (pathStyle != null) checkString('pathStyle', pathStyle);
-  checkTimeout(timeout);
-  checkRetries(maxRetries);
-  return JSON.stringify({
-    baseUrl,
-    token: token ?? undefined,
-    timeout: timeout ?? undefined,
-    maxRetries: maxRetries ?? undefined,
-    pathStyle: pathStyle ?? undefined,
-    language: `Node.js/${process.versions.node}`,
-  });
+  const read = readAll('AutonomiClient', OPTIONS, options);
+  if (read.baseUrl === undefined) checkString('baseUrl', options.baseUrl);
+  return JSON.stringify({ ...read, language: `Node.js/${process.versions.node}` });
 }
 
-function checkString(name: string, value: unknown): void {
-  if (typeof value !== 'string') {
-    throw new ConfigError(`${name} must be a string, not ${kindOf(value)}`, { param: name });
+/**
+ * The changes as the native client takes them.
+ *
+ * @throws {@link ConfigError} naming the one that is unknown or of the wrong type.
+ */
+export function nativeChanges(changes: ClientChanges): string {
+  if (typeof changes !== 'object' || changes === null) {
+    throw new ConfigError(`withOptions needs an object of options, not ${kindOf(changes)}`);
   }
+  const read = readAll('withOptions', CHANGES, changes);
+  return JSON.stringify(changes.token === null ? { ...read, token: 'none' } : read);
+}
+
+function readAll(
+  owner: string,
+  table: Readonly<Record<string, Read>>,
+  options: object,
+): Record<string, unknown> {
+  const read: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(options)) {
+    const reader = Object.hasOwn(table, name) ? table[name] : undefined;
+    if (!reader) {
+      throw new ConfigError(`${owner} has no option ${name}; it has ${Object.keys(table).join(', ')}`, {
+        param: name,
+      });
+    }
+    if (value != null) read[name] = reader(name, value);
+  }
+  return read;
+}
+
+function refusal(name: string, expected: string, value: unknown): ConfigError {
+  const got = typeof value === 'number' ? value : kindOf(value);
+  return new ConfigError(`${name} must be ${expected}, not ${got}`, { param: name });
+}
+
+function checkString(name: string, value: unknown): string {
+  if (typeof value !== 'string') throw refusal(name, 'a string', value);
+  return value;
+}
+
+function checkBoolean(name: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw refusal(name, 'a boolean', value);
+  return value;
+}
+
+/** A logger stays on this side. */
+function checkLogger(name: string, value: unknown): undefined {
+  const { debug, warn } = value as Partial<Logger>;
+  if (typeof debug !== 'function' || (warn != null && typeof warn !== 'function')) {
+    throw refusal(name, 'an object with the function debug and, if it likes, warn', value);
+  }
+}
+
+function checkCount(name: string, value: unknown, least: number, most: number): number {
+  if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
+    throw refusal(name, `an integer of ${least} or more`, value);
+  }
+  return value as number;
 }
 
 /** @throws {@link ConfigError} unless it is a finite number of milliseconds above zero, or not given. */
-export function checkTimeout(timeout: unknown): void {
-  if (timeout == null) return;
+export function checkTimeout(name: string, timeout: unknown): unknown {
+  if (timeout == null) return timeout;
   if (typeof timeout !== 'number' || !Number.isFinite(timeout) || timeout <= 0) {
-    const got = typeof timeout === 'number' ? timeout : kindOf(timeout);
-    throw new ConfigError(`timeout must be a number of milliseconds above zero, not ${got}`, {
-      param: 'timeout',
-    });
+    throw refusal(name, 'a number of milliseconds above zero', timeout);
   }
+  return timeout;
 }
 
 /** @throws {@link ConfigError} unless it is a count, or not given. */
-export function checkRetries(maxRetries: unknown): void {
-  if (maxRetries == null) return;
-  if (!Number.isInteger(maxRetries) || (maxRetries as number) < 0 || (maxRetries as number) > MAX_COUNT) {
-    const got = typeof maxRetries === 'number' ? maxRetries : kindOf(maxRetries);
-    throw new ConfigError(`maxRetries must be an integer of 0 or more, not ${got}`, { param: 'maxRetries' });
-  }
+export function checkRetries(maxRetries: unknown): unknown {
+  return maxRetries == null ? maxRetries : checkCount('maxRetries', maxRetries, 0, MAX_COUNT);
 }

@@ -299,9 +299,9 @@ fn method_doc(operation: &'static Operation) -> String {
     paragraphs.push(
         match options_interface(operation) {
             Some(_) => {
-                "@param options - Further parameters, and `signal`, `timeout`, `maxRetries` of this call."
+                "@param options - Further parameters, and `signal`, `timeout`, `maxRetries`, `headers` of this call."
             }
-            None => "@param options - `signal`, `timeout` and `maxRetries` of this call.",
+            None => "@param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.",
         }
         .to_owned(),
     );

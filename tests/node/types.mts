@@ -9,12 +9,17 @@ import {
   type AuditVerifyResult,
   AutonomiClient,
   type AutonomiError,
+  type CallOptions,
   Client,
+  type ClientChanges,
   type ClientOptions,
   EventStream,
   ForbiddenError,
+  type Logger,
   type PermissionDeniedError,
   type Project,
+  type RawClient,
+  type RawResponse,
   type Run,
   type RunEvent,
   type Session,
@@ -22,6 +27,7 @@ import {
   type Task,
   TaskManager,
   type Tenant,
+  type TokenProvider,
 } from 'loki-mode-sdk';
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -161,6 +167,56 @@ export async function accepted(signal: AbortSignal): Promise<void> {
   const code: number | undefined = base.statusCode;
   return void [record, sessions, tasks, events, same, code, guide, project, task];
 }
+
+export async function configured(provider: TokenProvider): Promise<void> {
+  const logger: Logger = console;
+  const everything: ClientOptions = {
+    baseUrl: 'https://control-plane.example',
+    token: provider,
+    timeout: 1,
+    connectTimeout: 1,
+    maxRetries: 1,
+    pathStyle: 'v2',
+    maxConnections: 1,
+    headers: { 'x-a': 'b' },
+    maxBodyBytes: 1,
+    appInfo: 'bot/1',
+    proxy: '',
+    caFile: '',
+    systemRoots: true,
+    clientCertFile: '',
+    clientKeyFile: '',
+    logger,
+  };
+  const sdk = new AutonomiClient(everything);
+  sdk.setToken(() => 'a');
+  sdk.setToken(async () => 'a');
+  sdk.setToken('a');
+  sdk.setToken(null);
+  sdk.setToken();
+  const changes: ClientChanges = { timeout: 1, maxRetries: 0, token: null, headers: new Headers() };
+  const derived: AutonomiClient = sdk.withOptions(changes);
+  const call: CallOptions = { headers: new Map([['x-a', 'b']]) };
+  const raw: RawClient = derived.raw;
+  const runs = await raw.listRuns(1, 'running', { limit: 5, ...call });
+  holds<Equal<typeof runs, RawResponse<Run[]>>>();
+  holds<Equal<typeof runs.headers, Headers>>();
+  const gone = await raw.deleteApiKey('ci');
+  holds<Equal<typeof gone.data, void>>();
+  // @ts-expect-error -- an id is a number or a string
+  await raw.getProject([1]);
+  // @ts-expect-error -- it makes no call
+  raw.close();
+  // @ts-expect-error -- a base URL stays
+  sdk.withOptions({ baseUrl: 'http://localhost' });
+  // @ts-expect-error -- a token is text
+  sdk.setToken(() => 5);
+  // @ts-expect-error -- engines are not for everybody
+  new AutonomiClient(5);
+  // @ts-expect-error -- a logger has debug
+  new AutonomiClient({ baseUrl: 'http://localhost', logger: {} });
+}
+
 declare const events0: RunEvent | undefined;
 
 export async function rejected(): Promise<void> {

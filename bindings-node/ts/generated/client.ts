@@ -4,7 +4,9 @@ import { inspect } from 'node:util';
 import { asyncDispose } from '../dispose.js';
 import { bindEngine, Engine } from '../engine.js';
 import type { AutonomiError, ConfigError, NotFoundError } from '../errors.js';
-import type { CallOptions, ClientOptions } from '../options.js';
+import type { CallOptions, ClientChanges, ClientOptions } from '../options.js';
+import { type RawClient, rawClient } from '../raw.js';
+import type { TokenProvider } from '../tokens.js';
 import type {
   ApiKey,
   AuditEntry,
@@ -45,6 +47,7 @@ import * as operations from './operations.js';
  */
 export class AutonomiClient {
   readonly #engine: Engine;
+  #raw: RawClient | undefined;
 
   /**
    * Makes a client; connects nowhere yet.
@@ -52,9 +55,47 @@ export class AutonomiClient {
    * @param options - Where the control plane is, the token, and how calls behave.
    * @throws {@link ConfigError} if an option is missing or no good; the message names it.
    */
-  constructor(options: ClientOptions) {
-    this.#engine = new Engine(options);
+  constructor(options: ClientOptions);
+  /** @internal */
+  constructor(engine: Engine);
+  constructor(options: ClientOptions | Engine) {
+    this.#engine = Engine.of(options);
     bindEngine(this, this.#engine);
+  }
+
+  /**
+   * The same methods, giving the whole answer: `status`, `headers` and `attempts` beside the `data`.
+   *
+   * ```ts
+   * const { data, headers } = await client.raw.listRuns(1, 'running');
+   * ```
+   */
+  get raw(): RawClient {
+    this.#raw ??= rawClient(this.#engine);
+    return this.#raw;
+  }
+
+  /**
+   * Makes a client of the same server that differs in some options. It shares the connections with this one, what was
+   * learnt about the server and, unless `token` is given, the token. Cheap; each of the two is closed by itself.
+   *
+   * @param changes - `timeout`, `maxRetries`, `token` and `headers`; what is not given stays.
+   * @returns The other client.
+   * @throws {@link ConfigError} if one of them is no good; the message names it.
+   * @throws {@link AutonomiError} if this client is closed.
+   */
+  withOptions(changes: ClientChanges): AutonomiClient {
+    return new AutonomiClient(this.#engine.withOptions(changes));
+  }
+
+  /**
+   * Exchanges the token, from the next attempt on, also of calls under way, and for all clients that share it.
+   *
+   * @param token - The new one, or a function that gives it; none to call without.
+   * @throws {@link ConfigError} if it does not fit in a header; the old one stays then.
+   */
+  setToken(token?: string | TokenProvider | null): void {
+    this.#engine.setToken(token);
   }
 
   /** Where the control plane is, as it was given. */
@@ -83,7 +124,7 @@ export class AutonomiClient {
    *
    * `GET /api/status`.
    *
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns What the server reports.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
@@ -98,7 +139,7 @@ export class AutonomiClient {
    *
    * `GET /api/projects`.
    *
-   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries` of this call.
+   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries`, `headers` of this call.
    * @returns A list of `Project`, empty if there is none.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
@@ -118,7 +159,7 @@ export class AutonomiClient {
    * `GET /api/projects/{project_id}`.
    *
    * @param projectId - Identifier of the project.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `Project`.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -136,7 +177,7 @@ export class AutonomiClient {
    *
    * @param name - Name of the project.
    * @param description - What the project is about.
-   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries` of this call.
+   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries`, `headers` of this call.
    * @returns The `Project`.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
@@ -156,7 +197,7 @@ export class AutonomiClient {
    * `PUT /api/projects/{project_id}`.
    *
    * @param projectId - Identifier of the project.
-   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries` of this call.
+   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries`, `headers` of this call.
    * @returns The `Project`.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -177,7 +218,7 @@ export class AutonomiClient {
    * `DELETE /api/projects/{project_id}`.
    *
    * @param projectId - Identifier of the project.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns Nothing, once the server has done it.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -193,7 +234,7 @@ export class AutonomiClient {
    *
    * `GET /api/tenants`, on deployed servers `GET /api/v2/tenants`.
    *
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns A list of `Tenant`, empty if there is none.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
@@ -208,7 +249,7 @@ export class AutonomiClient {
    * `GET /api/tenants/{tenant_id}`, on deployed servers `GET /api/v2/tenants/{tenant_id}`.
    *
    * @param tenantId - Identifier of the tenant (not its slug).
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `Tenant`.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -226,7 +267,7 @@ export class AutonomiClient {
    *
    * @param name - Name of the tenant; real servers answer 500 to a duplicate.
    * @param description - What the tenant is.
-   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries` of this call.
+   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries`, `headers` of this call.
    * @returns The `Tenant`.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
@@ -242,7 +283,7 @@ export class AutonomiClient {
    * `PUT /api/tenants/{tenant_id}`, on deployed servers `PUT /api/v2/tenants/{tenant_id}`.
    *
    * @param tenantId - Identifier of the tenant (not its slug).
-   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries` of this call.
+   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries`, `headers` of this call.
    * @returns The `Tenant`.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -263,7 +304,7 @@ export class AutonomiClient {
    * `DELETE /api/tenants/{tenant_id}`, on deployed servers `DELETE /api/v2/tenants/{tenant_id}`.
    *
    * @param tenantId - Identifier of the tenant (not its slug).
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns Nothing, once the server has done it.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -282,7 +323,7 @@ export class AutonomiClient {
    * @param projectId - Only runs of this project.
    * @param status - Only runs in this state. Known values: `running`, `replaying`, `completed`, `failed`,
    *   `cancelled`; others are possible.
-   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries` of this call.
+   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries`, `headers` of this call.
    * @returns A list of `Run`, empty if there is none.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
@@ -306,7 +347,7 @@ export class AutonomiClient {
    * `GET /api/runs/{run_id}`, on deployed servers `GET /api/v2/runs/{run_id}`.
    *
    * @param runId - Identifier of the run.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `Run`.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -324,7 +365,7 @@ export class AutonomiClient {
    *
    * @param projectId - Project to run.
    * @param trigger - What starts the run. Default: `'manual'`.
-   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries` of this call.
+   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries`, `headers` of this call.
    * @returns The `Run`.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
@@ -341,7 +382,7 @@ export class AutonomiClient {
    * `POST /api/runs/{run_id}/cancel`, on deployed servers `POST /api/v2/runs/{run_id}/cancel`.
    *
    * @param runId - Identifier of the run.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `Run`.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -359,7 +400,7 @@ export class AutonomiClient {
    * `POST /api/runs/{run_id}/replay`, on deployed servers `POST /api/v2/runs/{run_id}/replay`.
    *
    * @param runId - Identifier of the run.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `Run`.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -376,7 +417,7 @@ export class AutonomiClient {
    * `GET /api/runs/{run_id}/timeline`, on deployed servers `GET /api/v2/runs/{run_id}/timeline`.
    *
    * @param runId - Identifier of the run.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns A list of `RunEvent`, empty if there is none.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -397,7 +438,7 @@ export class AutonomiClient {
    * @param eventType - What happened, for example `phase_start`.
    * @param phase - Phase of the run, for example `REASON`.
    * @param details - Whatever belongs to this kind of event.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `RunEvent`.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -423,7 +464,7 @@ export class AutonomiClient {
    * @param projectId - Only tasks of this project.
    * @param status - Only tasks in this state. Known values: `backlog`, `pending`, `in_progress`, `review`,
    *   `done`, `completed`; others are possible.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns A list of `Task`, empty if there is none.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
@@ -443,7 +484,7 @@ export class AutonomiClient {
    * `GET /api/tasks/{task_id}`.
    *
    * @param taskId - Identifier of the task.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `Task`.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -462,7 +503,7 @@ export class AutonomiClient {
    * @param projectId - Project that the task belongs to.
    * @param title - What is to be done, in a line.
    * @param description - What is to be done, at length.
-   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries` of this call.
+   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries`, `headers` of this call.
    * @returns The `Task`.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
@@ -490,7 +531,7 @@ export class AutonomiClient {
    * @param status - State of the task. `completed` and `done` mean the same; the server gets the word that it
    *   knows. Known values: `backlog`, `pending`, `in_progress`, `review`, `done`, `completed`; others are
    *   possible.
-   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries` of this call.
+   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries`, `headers` of this call.
    * @returns The `Task`.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -515,7 +556,7 @@ export class AutonomiClient {
    * `DELETE /api/tasks/{task_id}`.
    *
    * @param taskId - Identifier of the task.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns Nothing, once the server has done it.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -535,7 +576,7 @@ export class AutonomiClient {
    * @param status - Column to move it to. Known values: `backlog`, `pending`, `in_progress`, `review`,
    *   `done`, `completed`; others are possible.
    * @param position - Place in that column, from 0.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `Task`.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -559,7 +600,7 @@ export class AutonomiClient {
    * `GET /api/projects/{project_id}/sessions`.
    *
    * @param projectId - Identifier of the project.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns A list of `Session`, empty if there is none.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -577,7 +618,7 @@ export class AutonomiClient {
    * `GET /api/sessions/{session_id}`.
    *
    * @param sessionId - Identifier of the session.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `Session`.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -593,7 +634,7 @@ export class AutonomiClient {
    *
    * `GET /api/keys`, on deployed servers `GET /api/v2/api-keys`.
    *
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns A list of `ApiKey`, empty if there is none.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
@@ -608,7 +649,7 @@ export class AutonomiClient {
    * `GET /api/keys/{identifier}`, on deployed servers `GET /api/v2/api-keys/{identifier}`.
    *
    * @param identifier - Identifier or name of the key; the identifier is the safer choice.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `ApiKey`.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -628,7 +669,7 @@ export class AutonomiClient {
    * @param name - Name of the key; unique, and best without `/`.
    * @param role - Role of the key. Known values: `admin`, `operator`, `viewer`, `auditor`; others are
    *   possible. Default: `'viewer'`.
-   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries` of this call.
+   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries`, `headers` of this call.
    * @returns The `CreatedApiKey`.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
@@ -660,7 +701,7 @@ export class AutonomiClient {
    * `PUT /api/keys/{identifier}`, on deployed servers `PUT /api/v2/api-keys/{identifier}`.
    *
    * @param identifier - Identifier or name of the key; the identifier is the safer choice.
-   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries` of this call.
+   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries`, `headers` of this call.
    * @returns The `ApiKey`.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -684,7 +725,7 @@ export class AutonomiClient {
    *
    * @param identifier - Identifier or name of the key; the identifier is the safer choice.
    * @param gracePeriodHours - Hours for which the old token keeps working: 0 or more. Default: 24.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `RotatedApiKey`.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -705,7 +746,7 @@ export class AutonomiClient {
    * `DELETE /api/keys/{identifier}`, on deployed servers `DELETE /api/v2/api-keys/{identifier}`.
    *
    * @param identifier - Identifier or name of the key; the identifier is the safer choice.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns Nothing, once the server has done it.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -722,7 +763,7 @@ export class AutonomiClient {
    * `GET /api/audit`, on deployed servers `GET /api/v2/audit`.
    *
    * @param params - What to look for; every field can be left out.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns A list of `AuditEntry`, empty if there is none.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
@@ -749,7 +790,7 @@ export class AutonomiClient {
    *
    * `GET /api/audit/verify`, on deployed servers `GET /api/v2/audit/verify`.
    *
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `AuditVerifyResult`.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
@@ -764,7 +805,7 @@ export class AutonomiClient {
    * `GET /api/checkpoints`.
    *
    * @param limit - How many at most: 1 to 200; the server's default is 20.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns A list of `Checkpoint`, empty if there is none.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.

@@ -22,7 +22,7 @@ export class SessionManager {
    * `GET /api/projects/{project_id}/sessions`.
    *
    * @param projectId - Identifier of the project.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns A list of `Session`, empty if there is none.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -40,7 +40,7 @@ export class SessionManager {
    * `GET /api/sessions/{session_id}`.
    *
    * @param sessionId - Identifier of the session.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `Session`.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -70,7 +70,7 @@ export class TaskManager {
    * @param projectId - Only tasks of this project.
    * @param status - Only tasks in this state. Known values: `backlog`, `pending`, `in_progress`, `review`,
    *   `done`, `completed`; others are possible.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns A list of `Task`, empty if there is none.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
@@ -90,7 +90,7 @@ export class TaskManager {
    * `GET /api/tasks/{task_id}`.
    *
    * @param taskId - Identifier of the task.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `Task`.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -109,7 +109,7 @@ export class TaskManager {
    * @param projectId - Project that the task belongs to.
    * @param title - What is to be done, in a line.
    * @param description - What is to be done, at length.
-   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries` of this call.
+   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries`, `headers` of this call.
    * @returns The `Task`.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
@@ -133,7 +133,7 @@ export class TaskManager {
    * @param status - State of the task. `completed` and `done` mean the same; the server gets the word that it
    *   knows. Known values: `backlog`, `pending`, `in_progress`, `review`, `done`, `completed`; others are
    *   possible.
-   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries` of this call.
+   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries`, `headers` of this call.
    * @returns The `Task`.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -154,7 +154,7 @@ export class TaskManager {
    * `DELETE /api/tasks/{task_id}`.
    *
    * @param taskId - Identifier of the task.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns Nothing, once the server has done it.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -174,7 +174,7 @@ export class TaskManager {
    * @param status - Column to move it to. Known values: `backlog`, `pending`, `in_progress`, `review`,
    *   `done`, `completed`; others are possible.
    * @param position - Place in that column, from 0.
-   * @param options - `signal`, `timeout` and `maxRetries` of this call.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `Task`.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be

@@ -1,0 +1,18 @@
+/** What values are. */
+
+/** Whether it is a map or a set: `JSON.stringify` would write it as an object without anything in it. */
+export function isCollection(value: object): boolean {
+  return value instanceof Map || value instanceof Set;
+}
+
+/** What a value is, for messages. */
+export function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'number') return Number.isInteger(value) ? 'an integer' : `the number ${value}`;
+  if (typeof value === 'undefined') return 'undefined';
+  if (typeof value === 'object') {
+    return value instanceof Date || isCollection(value) ? `a ${value.constructor.name}` : 'an object';
+  }
+  return `a ${typeof value}`;
+}
