@@ -21,10 +21,7 @@ impl Execution<'_> {
             Cause::Unsendable(problem) => {
                 (ErrorKind::Config, format!("the request cannot be sent: {problem}"))
             }
-            Cause::TooLarge(limit) => (
-                ErrorKind::Decode,
-                format!("the answer is larger than {limit} bytes, the limit set by `max_body_bytes`"),
-            ),
+            cause @ (Cause::TooLarge(_) | Cause::TooManyHeaders) => (ErrorKind::Decode, cause.to_string()),
             Cause::Resolve(problem) => (
                 ErrorKind::Connection,
                 format!(
@@ -133,7 +130,7 @@ impl Cause {
             Cause::Stopped(Stop::Cancelled) => ErrorKind::Cancelled,
             Cause::Stopped(Stop::Interrupted) => ErrorKind::Interrupted,
             Cause::Unsendable(_) => ErrorKind::Config,
-            Cause::TooLarge(_) => ErrorKind::Decode,
+            Cause::TooLarge(_) | Cause::TooManyHeaders => ErrorKind::Decode,
             Cause::Resolve(_) | Cause::Connect(_) | Cause::Tls(_) | Cause::Lost(_) => ErrorKind::Connection,
         }
     }
@@ -150,6 +147,7 @@ impl fmt::Display for Cause {
             Cause::TooLarge(limit) => {
                 write!(f, "the answer is larger than {limit} bytes, the limit set by `max_body_bytes`")
             }
+            Cause::TooManyHeaders => f.write_str("the answer has more headers than are read"),
             Cause::Resolve(problem) => write!(f, "the host was not found: {problem}"),
             Cause::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 f.write_str("connection refused")

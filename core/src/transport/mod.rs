@@ -32,6 +32,9 @@ use crate::request::BaseUrl;
 
 /// Less than the 5 s after which real servers close an idle connection, without announcing it.
 const MAX_IDLE_AGE: Duration = Duration::from_secs(4);
+/// Bytes of status and headers that are read of an answer; with less room in the buffer it would seem to end early.
+const MAX_HEAD: usize = 24 << 10;
+const INPUT_BUFFER: usize = 32 << 10;
 
 /// What goes over the network.
 pub(crate) struct Wire<'a> {
@@ -77,6 +80,8 @@ pub(crate) enum Cause {
     Lost(String),
     /// The body is larger than this many bytes.
     TooLarge(u64),
+    /// The headers of the answer are beyond what is read.
+    TooManyHeaders,
     /// The request cannot be put on the wire.
     Unsendable(String),
 }
@@ -166,6 +171,7 @@ impl Http {
                 (_, Some(Trouble::Resolve(problem)), _) => Cause::Resolve(problem),
                 (_, Some(Trouble::Connect(error)), _) => Cause::Connect(error),
                 (_, Some(Trouble::Tls(problem)), _) => Cause::Tls(problem),
+                (_, None, Broken::Http(error)) if is_header_bomb(&error) => Cause::TooManyHeaders,
                 (_, None, Broken::Http(error)) if sent => Cause::Lost(describe(&error)),
                 (_, None, Broken::Http(error)) => Cause::Connect(error.into_io()),
                 (_, None, Broken::Body(error)) => Cause::Lost(describe(&ureq::Error::Io(error))),
@@ -282,7 +288,8 @@ impl Setup {
             .max_idle_connections(self.max_idle_connections)
             .max_idle_connections_per_host(self.max_idle_connections)
             .output_buffer_size(16 << 10)
-            .input_buffer_size(32 << 10)
+            .input_buffer_size(INPUT_BUFFER)
+            .max_response_header_size(MAX_HEAD)
             .timeout_await_100(None)
             .build();
         let names = Arc::new(resolve::Names::default());
@@ -302,6 +309,15 @@ fn user_agent(options: &Options) -> Result<HeaderValue, Error> {
         text.push_str(app);
     }
     HeaderValue::try_from(text).map_err(|error| Error::config("language", error.to_string()))
+}
+
+fn is_header_bomb(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::LargeResponseHeader(..) => true,
+        // The type within cannot be named from here; a test notices if its words change.
+        ureq::Error::Protocol(error) => error.to_string().contains("too many headers"),
+        _ => false,
+    }
 }
 
 /// What became of a connection, in words.

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use once_cell::sync::OnceCell;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::sign::CertifiedKey;
+use rustls::{AlertDescription, ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
 };
@@ -46,6 +47,15 @@ impl Trust {
                 let chain = certificates("client_cert_file", chain)?;
                 let key = PrivateKeyDer::from_pem_file(key).map_err(|error| {
                     Error::config("client_key_file", format!("`client_key_file` {key}: {error}"))
+                })?;
+                CertifiedKey::from_der(
+                    chain.clone(),
+                    key.clone_key(),
+                    &rustls::crypto::ring::default_provider(),
+                )
+                .map_err(|error| {
+                    let text = format!("`client_key_file` does not fit `client_cert_file`: {error}");
+                    Error::config("client_key_file", text)
                 })?;
                 Some(Arc::new(Identity { chain, key }))
             }
@@ -148,6 +158,37 @@ fn trouble(error: &io::Error) -> Trouble {
     }
 }
 
+/// With TLS 1.3, a client is through with the handshake before the server has looked at its certificate: the refusal
+/// comes where the answer is due. Nothing was executed then.
+fn late_refusal(error: &io::Error) {
+    let refused = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    if let Some(error @ rustls::Error::AlertReceived(alert)) = refused
+        && is_about_our_certificate(*alert)
+    {
+        context::current(|attempt| {
+            attempt.sent.set(false);
+            attempt.report(Trouble::Tls(reason(error)));
+        });
+    }
+}
+
+fn is_about_our_certificate(alert: AlertDescription) -> bool {
+    use AlertDescription as Alert;
+
+    matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::DecryptError
+    )
+}
+
 /// Why a handshake was refused, for a person.
 fn reason(error: &rustls::Error) -> String {
     use rustls::CertificateError as Bad;
@@ -166,6 +207,13 @@ fn reason(error: &rustls::Error) -> String {
                 .to_owned(),
             other => format!("the server's certificate is refused: {other}"),
         },
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            "the server asks for a client certificate; `client_cert_file` and `client_key_file` give one"
+                .to_owned()
+        }
+        rustls::Error::AlertReceived(alert) if is_about_our_certificate(*alert) => {
+            format!("the server refuses the client certificate (`client_cert_file`): {alert:?}")
+        }
         other => other.to_string(),
     }
 }
@@ -190,7 +238,7 @@ impl Transport for Session {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         self.stream.get_mut().set_timeout(timeout);
-        let count = self.stream.read(self.buffers.input_append_buf())?;
+        let count = self.stream.read(self.buffers.input_append_buf()).inspect_err(late_refusal)?;
         self.buffers.input_appended(count);
         Ok(count > 0)
     }

@@ -4,5 +4,9 @@
 mod answers;
 mod common;
 mod faults;
+mod limits;
+mod options;
+mod secrets;
 mod servers;
+mod tls;
 mod typed;
