@@ -15,6 +15,7 @@ impl Execution<'_> {
     pub(super) fn failed(&self, request: &Request, failure: Failure) -> Error {
         let at = self.client.server.base.place();
         let maybe_executed = self.maybe_executed || failure.maybe_executed;
+        let proxy = self.client.server.http.proxy_place();
         let (kind, problem) = match failure.cause {
             Cause::Stopped(Stop::Deadline) if failure.queued => return self.crowded(request, maybe_executed),
             Cause::Stopped(stop) => return self.stopped(request, stop, maybe_executed),
@@ -22,6 +23,14 @@ impl Execution<'_> {
                 (ErrorKind::Config, format!("the request cannot be sent: {problem}"))
             }
             cause @ (Cause::TooLarge(_) | Cause::TooManyHeaders) => (ErrorKind::Decode, cause.to_string()),
+            // Behind a proxy, nothing but the proxy is looked up or connected to.
+            cause @ (Cause::Resolve(_) | Cause::Connect(_)) if proxy.is_some() => (
+                ErrorKind::Connection,
+                format!(
+                    "no connection to {at} through the proxy {}: {cause}. Check `proxy`, HTTPS_PROXY and HTTP_PROXY",
+                    proxy.unwrap_or_default()
+                ),
+            ),
             Cause::Resolve(problem) => (
                 ErrorKind::Connection,
                 format!(

@@ -138,7 +138,7 @@ impl Http {
                 return Arc::clone(generation);
             }
             let places = Arc::new(Places::new(self.setup.max_connections));
-            let fresh = Arc::new(Generation { pid, agent: self.setup.agent(), places });
+            let fresh = Arc::new(Generation { pid, agent: self.setup.agent(Arc::default()), places });
             let before = self.live.compare_and_swap(&live, Some(Arc::clone(&fresh)));
             // Another thread may have been first; then its connections are everybody's.
             if before.as_ref().map(Arc::as_ptr) == live.as_ref().map(Arc::as_ptr) {
@@ -241,6 +241,11 @@ impl Http {
         Ok(request)
     }
 
+    /// The proxy that connections lead through, for a message: without its credentials.
+    pub(crate) fn proxy_place(&self) -> Option<String> {
+        self.setup.proxy.as_ref().map(|proxy| format!("{}:{}", proxy.host(), proxy.port()))
+    }
+
     /// Drops the idle connections; those in use are dropped when they become idle.
     pub(crate) fn close(&self) {
         let pid = std::process::id();
@@ -251,7 +256,7 @@ impl Http {
         }
         // Those in use still count: derived clients may go on.
         let places = Arc::clone(&live.places);
-        let fresh = Arc::new(Generation { pid, agent: self.setup.agent(), places });
+        let fresh = Arc::new(Generation { pid, agent: self.setup.agent(Arc::default()), places });
         // If another thread was first, it has done the same.
         self.live.compare_and_swap(&live, Some(fresh));
     }
@@ -277,7 +282,7 @@ enum Broken {
 }
 
 impl Setup {
-    fn agent(&self) -> Agent {
+    fn agent(&self, names: Arc<resolve::Names>) -> Agent {
         // No timeouts of ureq's: the sockets know the deadline, and a lookup needs no thread for it.
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -292,7 +297,6 @@ impl Setup {
             .max_response_header_size(MAX_HEAD)
             .timeout_await_100(None)
             .build();
-        let names = Arc::new(resolve::Names::default());
         let connector =
             ().chain(ConnectProxyConnector::default())
                 .chain(tcp::Tcp { names: Arc::clone(&names), socket: self.socket.clone() })
@@ -346,6 +350,47 @@ impl fmt::Debug for Http {
 mod tests {
     use super::*;
 
+    /// A client whose name service knows these addresses, and the outcome of one call with it.
+    fn send_to(port: u16, names: &Arc<resolve::Names>) -> Result<Received, Failure> {
+        let base_url = format!("http://control.test:{port}");
+        let options = Options { base_url, proxy: Some(String::new()), ..Options::default() };
+        let base = BaseUrl::parse(&options.base_url).unwrap();
+        let http = Http::new(&options, &base).unwrap();
+        let agent = http.setup.agent(Arc::clone(names));
+        let places = Arc::new(Places::new(1));
+        http.live.store(Some(Arc::new(Generation { pid: std::process::id(), agent, places })));
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        let limits = Limits { deadline, cancel: None, interrupted: None };
+        let url = format!("{}/x", options.base_url);
+        let wire =
+            Wire { method: Method::GET, url: &url, authorization: None, headers: [&[], &[]], body: None };
+        http.send(&wire, &limits)
+    }
+
+    #[test]
+    fn a_dead_address_of_a_name_is_passed_over_and_a_name_that_leads_nowhere_is_forgotten() {
+        use std::io::Write;
+
+        let (live, dead) = ([127, 0, 0, 1].into(), [127, 0, 0, 2].into());
+        let listener = std::net::TcpListener::bind((live, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            stream.write_all(b"HTTP/1.1 200 X\r\ncontent-length: 0\r\n\r\n").unwrap();
+        });
+        let names = Arc::new(resolve::Names::default());
+        names.learn("control.test", vec![dead, live]);
+        assert_eq!(send_to(port, &names).map_err(|failure| failure.cause).unwrap().status, 200);
+        assert!(names.knows("control.test"));
+        server.join().unwrap();
+
+        names.learn("control.test", vec![dead]);
+        let failure = send_to(port, &names).map(|received| received.status).unwrap_err();
+        assert!(matches!(failure.cause, Cause::Connect(_)), "{failure:?}");
+        assert!(!names.knows("control.test"));
+    }
+
     /// What a fork does to the child, without one: the process id of the generation is no longer ours.
     #[test]
     fn a_generation_of_another_process_is_replaced_and_leaked() {
@@ -354,7 +399,7 @@ mod tests {
         let http = Http::new(&options, &base).unwrap();
         let pid = std::process::id() + 1;
         let places = Arc::new(Places::new(1));
-        let inherited = Arc::new(Generation { pid, agent: http.setup.agent(), places });
+        let inherited = Arc::new(Generation { pid, agent: http.setup.agent(Arc::default()), places });
         http.live.store(Some(Arc::clone(&inherited)));
         let ours = http.generation();
         assert_eq!(ours.pid, std::process::id());

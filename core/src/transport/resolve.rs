@@ -30,6 +30,17 @@ impl Names {
         self.lock().remove(host);
     }
 
+    /// Knows a name without having looked it up.
+    #[cfg(test)]
+    pub(super) fn learn(&self, host: &str, addresses: Vec<IpAddr>) {
+        self.lock().insert(host.to_owned(), (Instant::now(), addresses));
+    }
+
+    #[cfg(test)]
+    pub(super) fn knows(&self, host: &str) -> bool {
+        self.lock().contains_key(host)
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, (Instant, Vec<IpAddr>)>> {
         // Entries are put in and taken out whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -6,6 +6,7 @@ mod common;
 mod faults;
 mod limits;
 mod options;
+mod proxies;
 mod secrets;
 mod servers;
 mod tls;
