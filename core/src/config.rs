@@ -16,7 +16,7 @@ pub struct Options {
     /// query or fragment; trailing slashes are dropped. Default: `http://localhost:57374`. Environment:
     /// `LOKI_BASE_URL`.
     pub base_url: String,
-    /// Bearer token, sent to the origin of `base_url` and nowhere else. Default: none. Environment: `LOKI_TOKEN`.
+    /// Bearer token, sent to the origin of `base_url` and nowhere else. Default: none. Environment: `LOKI_API_TOKEN`.
     pub token: Option<Token>,
     /// The longest that a call may take, attempts, waits and body included. Default: 30 s. Environment:
     /// `LOKI_TIMEOUT` (seconds).
@@ -149,7 +149,7 @@ impl Options {
         if let Some(base_url) = variable("LOKI_BASE_URL") {
             options.base_url = base_url;
         }
-        options.token = variable("LOKI_TOKEN").map(Token::new);
+        options.token = variable("LOKI_API_TOKEN").map(Token::new);
         if let Some(seconds) = variable("LOKI_TIMEOUT") {
             options.timeout =
                 timeout_from_seconds("LOKI_TIMEOUT", seconds.trim().parse().unwrap_or(f64::NAN))?;
