@@ -9,6 +9,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use crate::errors;
+use crate::finalizing::call;
 
 /// The arguments of a call, from one Python value for each parameter; `None` is "not given".
 pub(crate) fn convert(operation: &'static Operation, given: &Bound<'_, PyTuple>) -> PyResult<Args> {
@@ -66,7 +67,7 @@ fn integer(value: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
     let value = match value.cast::<PyInt>() {
         Ok(value) => value.clone().into_any(),
         Err(_) if value.hasattr(intern!(value.py(), "__index__"))? => {
-            value.call_method0(intern!(value.py(), "__index__"))?
+            call(&value.getattr(intern!(value.py(), "__index__"))?, (), None)?
         }
         Err(_) => return Ok(None),
     };
@@ -112,7 +113,8 @@ fn object(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Value> {
     let options = PyDict::new(py);
     // NaN and infinity are no JSON, and real servers answer 500 to them.
     options.set_item(intern!(py, "allow_nan"), false)?;
-    match DUMPS.import(py, "json", "dumps")?.call((value,), Some(&options)) {
+    let dumps = DUMPS.import(py, "json", "dumps")?;
+    match call(dumps, (value,), Some(&options)) {
         Ok(text) => Ok(Value::Json(text.extract()?)),
         Err(error) if error.is_instance_of::<PyTypeError>(py) => {
             Err(PyTypeError::new_err(format!("{name} cannot be written as JSON: {}", error.value(py))))

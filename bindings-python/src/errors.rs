@@ -9,6 +9,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList};
 
+use crate::finalizing::call;
+
 /// The exception for an error.
 pub(crate) fn raise(py: Python<'_>, error: Error) -> PyErr {
     build(py, error).unwrap_or_else(|problem| problem)
@@ -19,7 +21,8 @@ pub(crate) fn config(py: Python<'_>, param: &str, message: String) -> PyErr {
     let build = || {
         let fields = PyDict::new(py);
         fields.set_item("param", param)?;
-        class(py, "ConfigError")?.call((message,), Some(&fields))
+        let class = class(py, "ConfigError")?;
+        call(&class, (message,), Some(&fields))
     };
     build().map_or_else(|problem: PyErr| problem, PyErr::from_value)
 }
@@ -27,7 +30,7 @@ pub(crate) fn config(py: Python<'_>, param: &str, message: String) -> PyErr {
 /// An exception that has nothing but a message.
 pub(crate) fn plain(py: Python<'_>, name: &str, message: String) -> PyErr {
     class(py, name)
-        .and_then(|class| class.call1((message,)))
+        .and_then(|class| call(&class, (message,), None))
         .map_or_else(|problem| problem, PyErr::from_value)
 }
 
@@ -66,7 +69,7 @@ fn build(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             let field_error = class(py, "FieldError")?;
             let errors = PyList::empty(py);
             for error in info.errors {
-                errors.append(field_error.call1((error.location, error.message))?)?;
+                errors.append(call(&field_error, (error.location, error.message), None)?)?;
             }
             fields.set_item("errors", errors)?;
         }
@@ -83,6 +86,7 @@ fn build(py: Python<'_>, error: Error) -> PyResult<PyErr> {
         | ErrorKind::Api
         | ErrorKind::Decode => {}
     }
-    let exception = class(py, info.kind.class_name())?.call((info.message,), Some(&fields))?;
+    let class = class(py, info.kind.class_name())?;
+    let exception = call(&class, (info.message,), Some(&fields))?;
     Ok(PyErr::from_value(exception))
 }

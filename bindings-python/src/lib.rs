@@ -7,6 +7,7 @@ mod arguments;
 mod client;
 mod errors;
 mod events;
+mod finalizing;
 mod generated;
 mod logs;
 mod models;

@@ -6,6 +6,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
+use crate::finalizing::{call, stay};
+
 /// `logging.DEBUG`.
 const DEBUG: u8 = 10;
 
@@ -19,11 +21,12 @@ pub(crate) fn listened_to<'py>(py: Python<'py>) -> PyResult<Option<Bound<'py, Py
             let logging = modules.call_method1(intern!(py, "get"), (intern!(py, "logging"),))?;
             // Not there, or another thread is just importing it.
             let Some(get) = logging.getattr_opt(intern!(py, "getLogger"))? else { return Ok(None) };
-            let logger = get.call1((intern!(py, "loki_mode_sdk"),))?;
+            let logger = call(&get, (intern!(py, "loki_mode_sdk"),), None)?;
             LOGGER.get_or_init(py, || logger.unbind()).bind(py).clone()
         }
     };
-    let enabled = logger.call_method1(intern!(py, "isEnabledFor"), (DEBUG,))?.is_truthy()?;
+    let is_enabled_for = logger.getattr(intern!(py, "isEnabledFor"))?;
+    let enabled = call(&is_enabled_for, (DEBUG,), None)?.is_truthy()?;
     Ok(enabled.then_some(logger))
 }
 
@@ -33,6 +36,7 @@ pub(crate) fn listened_to<'py>(py: Python<'py>) -> PyResult<Option<Bound<'py, Py
 /// What is no `Exception`, such as `KeyboardInterrupt`. Failures of logging itself do not hide the outcome of a call.
 pub(crate) fn write(logger: &Bound<'_, PyAny>, attempts: &[AttemptRecord]) -> PyResult<()> {
     let py = logger.py();
+    let debug = logger.getattr(intern!(py, "debug"))?;
     for attempt in attempts {
         let outcome = match (attempt.status, attempt.kind) {
             (Some(status), _) => status.to_string(),
@@ -50,11 +54,11 @@ pub(crate) fn write(logger: &Bound<'_, PyAny>, attempts: &[AttemptRecord]) -> Py
             milliseconds,
             attempt.number,
         );
-        if let Err(error) = logger.call_method1(intern!(py, "debug"), line) {
+        if let Err(error) = call(&debug, line, None) {
             if !error.is_instance_of::<PyException>(py) {
                 return Err(error);
             }
-            error.write_unraisable(py, Some(logger));
+            stay(|| error.write_unraisable(py, Some(logger)));
         }
     }
     Ok(())

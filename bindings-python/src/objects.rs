@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyNone, PyString};
 
+use crate::finalizing::call;
 use crate::generated::models::instance;
 use crate::models::Extra;
 
@@ -121,7 +122,7 @@ impl<'py> Builder for Objects<'py> {
 
     fn record(&mut self, _: &'static Model, fields: Self::Object) -> Result<Self::Value, Refusal> {
         let dict = self.end_object(fields)?;
-        let outcome = record_class(self.py).and_then(|class| class.call1((dict,)));
+        let outcome = record_class(self.py).and_then(|class| call(class, (dict,), None));
         self.keep(outcome)
     }
 }

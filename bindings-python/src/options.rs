@@ -5,6 +5,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyMapping};
 
+use crate::finalizing::{call, stay};
 use crate::{arguments, errors};
 
 /// The options of a new client; those that are not given have the engine's defaults.
@@ -70,12 +71,12 @@ pub(crate) fn token(value: &Bound<'_, PyAny>) -> PyResult<Option<Token>> {
     let provider = value.clone().unbind();
     Ok(Some(Token::provider(move || {
         // The engine holds no lock here, and the call has left the interpreter.
-        Python::attach(|py| ask(provider.bind(py))).map_err(Into::into)
+        stay(|| Python::attach(|py| ask(provider.bind(py)))).map_err(Into::into)
     })))
 }
 
 fn ask(provider: &Bound<'_, PyAny>) -> PyResult<String> {
-    let given = provider.call0()?;
+    let given = call(provider, (), None)?;
     arguments::text("token", &given)?
         .ok_or_else(|| arguments::mismatch("what the token provider returns", "str", &given))
 }
@@ -89,7 +90,7 @@ pub(crate) fn headers(value: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)
         return Err(arguments::mismatch("headers", "a mapping of str to str", value));
     };
     let mut headers = Vec::new();
-    for item in mapping.items()? {
+    for item in stay(|| mapping.items())? {
         let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
         headers.push((text("the names in headers", &name)?, text("the values in headers", &value)?));
     }
@@ -103,7 +104,7 @@ fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
 /// The path of a file: a `str`, or a path object.
 fn path(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     match value.getattr_opt("__fspath__")? {
-        Some(method) => text(name, &method.call0()?),
+        Some(method) => text(name, &call(&method, (), None)?),
         None => arguments::text(name, value)?
             .ok_or_else(|| arguments::mismatch(name, "str or os.PathLike", value)),
     }

@@ -4,6 +4,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use pyo3::prelude::*;
 
+use crate::finalizing::{call, stay};
+
 /// Looks for signals during one call.
 #[derive(Default)]
 pub(crate) struct Signals {
@@ -18,14 +20,16 @@ impl Signals {
         if self.on_main_thread.get() == Some(&false) {
             return false;
         }
-        Python::attach(|py| {
-            // A failure to find out is taken for "yes": on another thread checking is merely in vain.
-            if !*self.on_main_thread.get_or_init(|| is_main_thread(py).unwrap_or(true)) {
-                return false;
-            }
-            let Err(error) = py.check_signals() else { return false };
-            *self.raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-            true
+        stay(|| {
+            Python::attach(|py| {
+                // A failure to find out is taken for "yes": on another thread checking is merely in vain.
+                if !*self.on_main_thread.get_or_init(|| is_main_thread(py).unwrap_or(true)) {
+                    return false;
+                }
+                let Err(error) = py.check_signals() else { return false };
+                *self.raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                true
+            })
         })
     }
 
@@ -37,6 +41,6 @@ impl Signals {
 
 fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
     let threading = PyModule::import(py, "threading")?;
-    let main = threading.call_method0("main_thread")?.getattr("ident")?;
+    let main = call(&threading.getattr("main_thread")?, (), None)?.getattr("ident")?;
     main.eq(threading.call_method0("get_ident")?)
 }

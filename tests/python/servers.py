@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,11 +48,20 @@ class FaultServer:
     def serve(self, replies: list[dict]) -> str:
         return self._ask(serve=replies)["base_url"]
 
+    def serve_tls(self, replies: list[dict], variant: str = "valid") -> dict:
+        """The base URL, and the paths of `ca_file`, `client_cert_file` and `client_key_file`."""
+        return self._ask(serve=replies, tls=variant)
+
+    def proxy(self, hosts: dict[str, str], credentials: str | None = None) -> str:
+        """The URL of an HTTP proxy; what it `recorded` goes by the name `proxy`."""
+        setup = {"hosts": hosts, **({"credentials": credentials} if credentials else {})}
+        return self._ask(http_proxy=setup, name="proxy")["proxy_url"]
+
     def refuse(self) -> str:
         return self._ask(refuse=True)["base_url"]
 
-    def recorded(self) -> dict:
-        return self._ask(recorded=True)
+    def recorded(self, **name: str) -> dict:
+        return self._ask(recorded=True, **name)
 
 
 class ControlPlane:
@@ -68,6 +78,21 @@ class ControlPlane:
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
         self.base_url = self._process.stdout.readline().strip()
         assert self.base_url.startswith("http://"), f"{command} said {self.base_url!r}"
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+        self._process.stdout.close()
+
+
+class EchoServer:
+    """`echo_server.py`: answers with the id that was asked for, and counts its connections."""
+
+    def __enter__(self) -> EchoServer:
+        command = [sys.executable, str(Path(__file__).with_name("echo_server.py"))]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
+        self.base_url = self._process.stdout.readline().strip()
         return self
 
     def __exit__(self, *exc_info: object) -> None:

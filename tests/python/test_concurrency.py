@@ -1,16 +1,17 @@
-"""Threads, signals, forks: a waiting call gets in nobody's way."""
+"""Threads and signals: a waiting call gets in nobody's way."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
 from loki_mode_sdk import APITimeoutError, AutonomiClient
+from servers import EchoServer
 
 
 def test_other_threads_run_while_a_call_waits(client_of):
@@ -32,21 +33,52 @@ def test_other_threads_run_while_a_call_waits(client_of):
     assert ticks >= 10
 
 
-def test_one_client_in_many_threads(client_of):
-    threads, calls = 16, 25
-    client = client_of({"json": {"id": 1, "name": "x"}, "repeat": threads * calls})
-    outcomes = []
+def test_10000_calls_from_64_threads_over_few_connections():
+    threads, calls, connections = 64, 157, 16
+    crossed, errors = [], []
+    with EchoServer() as server, AutonomiClient(server.base_url, max_connections=connections) as client:
 
-    def work():
-        for _ in range(calls):
-            outcomes.append(client.get_project(1).name)
+        def work(number):
+            try:
+                for call in range(calls):
+                    project = number * calls + call
+                    answer = client.get_project(project, timeout=60)
+                    if (answer.id, answer.name) != (project, f"project {project}"):
+                        crossed.append((project, answer))
+            except Exception as error:
+                errors.append(error)
 
-    workers = [threading.Thread(target=work) for _ in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert outcomes == ["x"] * threads * calls
+        workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        counted = client.get_status()
+    assert errors == []
+    assert crossed == []
+    assert counted["answers"] == threads * calls
+    assert 1 < counted["peak"] <= connections
+
+
+def test_no_thread_is_started_for_plain_calls(fault_server):
+    served = fault_server.serve_tls([{"json": {}, "repeat": 2}])
+    script = """
+import os, sys, threading
+from loki_mode_sdk import AutonomiClient
+def threads():
+    return len(os.listdir("/proc/self/task")) if os.path.exists("/proc/self/task") else threading.active_count()
+counts = [threads()]
+client = AutonomiClient(sys.argv[1], ca_file=sys.argv[2], token=lambda: "x")
+counts.append(threads())
+client.get_status()
+client.raw.get_status()
+counts.append(threads())
+client.close()
+print(counts)
+"""
+    command = [sys.executable, "-c", script, served["base_url"], served["ca_file"]]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60)
+    assert (done.stdout, done.stderr) == ("[1, 1, 1]\n", "")
 
 
 def test_a_call_keeps_to_its_timeout(client_of):
@@ -88,24 +120,3 @@ def test_a_signal_handler_that_returns_does_not_end_the_call(client_of):
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert seen == [signal.SIGALRM]
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_parent_and_child_go_on_after_a_fork(client_of):
-    client: AutonomiClient = client_of({"json": {"id": 1, "name": "x"}, "repeat": 20})
-    assert client.get_project(1).name == "x"
-    context = multiprocessing.get_context("fork")
-    queue = context.SimpleQueue()
-
-    def child():
-        queue.put([client.get_project(1).name for _ in range(3)])
-
-    processes = [context.Process(target=child) for _ in range(3)]
-    for process in processes:
-        process.start()
-    assert [client.get_project(1).name for _ in range(3)] == ["x"] * 3
-    assert [queue.get() for _ in processes] == [["x"] * 3] * 3
-    for process in processes:
-        process.join(10)
-        assert process.exitcode == 0
-    assert client.get_project(1).name == "x"
