@@ -67,6 +67,39 @@ describe('the life of a process', () => {
     assert.equal(await program(code, baseUrl), 'leaving');
   });
 
+  it('ends at process.exit while calls wait for a token', async () => {
+    const code = `
+      const token = () => new Promise(() => {});
+      const client = new sdk.AutonomiClient({ baseUrl: 'http://127.0.0.1:1', token });
+      for (let i = 0; i < 8; i++) client.getStatus().catch(() => {});
+      setTimeout(() => { console.log('leaving'); process.exit(0); }, 100);`;
+    assert.equal(await program(code), 'leaving');
+  });
+
+  it('keeps nothing of the calls that are over', async () => {
+    const baseUrl = await server.serve([{ json: { status: 'up' }, repeat: 6000 }]);
+    const code = `
+      import { setFlagsFromString } from 'node:v8';
+      import { runInNewContext } from 'node:vm';
+      setFlagsFromString('--expose-gc');
+      const gc = runInNewContext('gc');
+      const client = new sdk.AutonomiClient({ baseUrl: process.argv[1], token: async () => 'loki_x', logger: { debug() {} } });
+      const { signal } = new AbortController();
+      async function calls(count) {
+        const one = async () => { while (count-- > 0) await client.raw.getStatus({ signal, headers: { 'x-a': 'b' } }); };
+        await Promise.all(Array.from({ length: 10 }, one));
+        gc();
+        return { heap: process.memoryUsage().heapUsed, resources: process.getActiveResourcesInfo().filter((kind) => kind !== 'Immediate').sort() };
+      }
+      const first = await calls(1000);
+      const last = await calls(4900);
+      console.log(JSON.stringify({ grown: last.heap - first.heap, before: first.resources, after: last.resources }));`;
+    const { grown, before, after } = JSON.parse(await program(code, baseUrl));
+    assert.deepEqual(after, before);
+    // Anything that is kept of each call would be more: 4,900 of them.
+    assert.ok(grown < 4900 * 50, `${grown} bytes more on the heap`);
+  });
+
   it('does not keep files and timers waiting while 64 calls are stuck', async () => {
     const baseUrl = await server.serve([{ json: {}, repeat: 64, faults: { hold: true } }]);
     const stuck = client(baseUrl);
@@ -109,6 +142,20 @@ describe('the life of a process', () => {
           assert.equal(await worker.terminate(), 1);
         }),
       );
+    }
+  });
+
+  it('workers can be ended while their calls wait for a token', async () => {
+    const code = `
+      const { parentPort } = require('node:worker_threads');
+      const { AutonomiClient } = require('loki-mode-sdk');
+      const token = () => { parentPort.postMessage('asked'); return new Promise(() => {}); };
+      const client = new AutonomiClient({ baseUrl: 'http://127.0.0.1:1', token });
+      for (let i = 0; i < 4; i++) client.getStatus().catch(() => {});`;
+    for (let round = 0; round < 20; round++) {
+      const worker = new Worker(code, { eval: true });
+      await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
+      assert.equal(await worker.terminate(), 1);
     }
   });
 

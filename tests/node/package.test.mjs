@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { describe, it } from 'node:test';
 import * as esm from 'loki-mode-sdk';
@@ -27,6 +28,15 @@ describe('the package', () => {
   it('is what require of the checkout gives', () => {
     const code = "console.log(typeof require('.').AutonomiClient)";
     assert.equal(execFileSync(process.execPath, ['-e', code], { encoding: 'utf8' }).trim(), 'function');
+  });
+
+  it('names the module of each platform in a way that bundlers understand', () => {
+    const loader = readFileSync(new URL('../../bindings-node/dist/native.js', import.meta.url), 'utf8');
+    const required = [...loader.matchAll(/require\(([^)]*)\)/g)].map((match) => match[1]);
+    const platforms = ['linux-x64-gnu', 'linux-x64-musl', 'linux-arm64-gnu', 'linux-arm64-musl'];
+    platforms.push('darwin-x64', 'darwin-arm64', 'win32-x64', 'win32-arm64');
+    const literal = platforms.map((name) => `'../native/loki-mode-sdk.${name}.node'`);
+    assert.deepEqual(required.sort(), [...literal, 'override'].sort());
   });
 
   it('says what to do when the native module cannot be loaded', () => {

@@ -28,14 +28,24 @@ export class FaultServer {
     return (await this.#command({ serve: replies, ...(name ? { name } : {}) })).base_url;
   }
 
+  /** The same over TLS; gives `base_url` and the paths of the files that its variant comes with. */
+  serveTls(tls, replies) {
+    return this.#command({ serve: replies, tls });
+  }
+
+  /** Starts an HTTP proxy; gives its URL. */
+  async httpProxy(settings, name) {
+    return (await this.#command({ http_proxy: settings, name })).proxy_url;
+  }
+
   /** The base URL of a port where nobody listens. */
   async refuse() {
     return (await this.#command({ refuse: true })).base_url;
   }
 
   /** What has arrived, and how many replies nobody has asked for. */
-  recorded() {
-    return this.#command({ recorded: true });
+  recorded(name) {
+    return this.#command({ recorded: true, ...(name ? { name } : {}) });
   }
 
   /** Waits until this many requests have arrived. */
