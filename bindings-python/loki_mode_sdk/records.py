@@ -20,6 +20,7 @@ _SECRETS = frozenset({"token", "hash", "salt"})
 class Record(_Base):
     """A dict that masks secret values wherever it is printed; they are there as ever.
 
+    Only `pprint` of CPython 3.9 takes no notice: it prints the items of any dict by itself.
     Dicts inside of it are records too, so that they can be printed on their own.
     """
 
