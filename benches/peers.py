@@ -22,7 +22,9 @@ class RawSocket:
         parts = urlsplit(base_url)
         self.socket = socket.create_connection((parts.hostname, parts.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.head = f"Host: {parts.netloc}\r\nAuthorization: Bearer {token}\r\nAccept: application/json\r\n\r\n".encode()
+        self.head = (
+            f"Host: {parts.netloc}\r\nAuthorization: Bearer {token}\r\nAccept: application/json\r\n\r\n".encode()
+        )
 
     def get(self, path):
         self.socket.sendall(b"GET " + path.encode() + b" HTTP/1.1\r\n" + self.head)

@@ -25,9 +25,7 @@ def measure(contenders, *, rounds, calls):
             for _ in range(calls):
                 call()
             samples[name].append(((time.perf_counter() - wall) / calls, (time.process_time() - cpu) / calls))
-    return {
-        name: tuple(statistics.median(column) * 1e6 for column in zip(*taken)) for name, taken in samples.items()
-    }
+    return {name: tuple(statistics.median(column) * 1e6 for column in zip(*taken)) for name, taken in samples.items()}
 
 
 def table(title, results, *, baseline):

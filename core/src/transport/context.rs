@@ -16,6 +16,8 @@ const SLICE: Duration = Duration::from_millis(100);
 pub(super) struct Attempt<'a> {
     pub(super) limits: &'a Limits<'a>,
     pub(super) connect_timeout: Duration,
+    /// The request has a body.
+    pub(super) has_body: bool,
     /// The request itself is on its way: what is written from here on may be executed.
     pub(super) requesting: Cell<bool>,
     /// Something of the request was handed to the operating system.
@@ -41,10 +43,11 @@ pub(super) enum Trouble {
 }
 
 impl<'a> Attempt<'a> {
-    pub(super) fn new(limits: &'a Limits<'a>, connect_timeout: Duration) -> Self {
+    pub(super) fn new(limits: &'a Limits<'a>, connect_timeout: Duration, has_body: bool) -> Self {
         Attempt {
             limits,
             connect_timeout,
+            has_body,
             requesting: Cell::new(false),
             sent: Cell::new(false),
             answered: Cell::new(false),

@@ -28,6 +28,8 @@ impl<In: Transport> Connector<In> for Observer {
             idle: false,
             awaiting: false,
             spent: false,
+            has_body: false,
+            held: Vec::new(),
         }))
     }
 }
@@ -43,14 +45,43 @@ pub(super) struct Observed {
     awaiting: bool,
     /// Not to be used again.
     spent: bool,
+    /// The request under way has a body.
+    has_body: bool,
+    /// The head of that request, which waits for its body.
+    held: Vec<u8>,
 }
 
 impl Observed {
     fn look_at_status(&mut self) {
         let input = self.inner.buffers().input();
-        // `HTTP/1.1 500`: real servers close the connection silently after a 500, without announcing it.
-        self.spent |= input.get(9) == Some(&b'5');
+        // `HTTP/1.1 500`: real servers close the connection silently after a 500, without announcing it. So do some
+        // after a refusal that came before they had read the body.
+        self.spent |= match input.get(9) {
+            Some(b'5') => true,
+            Some(b'4') => self.has_body,
+            _ => false,
+        };
         self.awaiting = false;
+    }
+
+    /// Sends a head that was held together with the first part of its body, which is in the output buffer.
+    ///
+    /// In one piece, because a server may refuse a request by its head alone and close the connection: what of the
+    /// body is still on its way then resets it, and the refusal can be lost with it.
+    fn transmit_with_head(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        let head = std::mem::take(&mut self.held);
+        let output = self.inner.buffers().output();
+        let whole = head.len() + amount;
+        if whole <= output.len() {
+            output.copy_within(..amount, head.len());
+            output[..head.len()].copy_from_slice(&head);
+            return self.inner.transmit_output(whole, timeout);
+        }
+        let body = output[..amount].to_vec();
+        output[..head.len()].copy_from_slice(&head);
+        self.inner.transmit_output(head.len(), timeout)?;
+        self.inner.buffers().output()[..amount].copy_from_slice(&body);
+        self.inner.transmit_output(amount, timeout)
     }
 }
 
@@ -62,16 +93,28 @@ impl Transport for Observed {
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         if self.counts && !self.awaiting {
             self.awaiting = true;
-            context::current(|attempt| {
+            self.has_body = context::current(|attempt| {
                 attempt.requesting.set(true);
                 attempt.reused.set(self.idle);
+                attempt.has_body
             });
             self.idle = false;
+            if self.has_body {
+                self.held.extend_from_slice(&self.inner.buffers().output()[..amount]);
+                return Ok(());
+            }
         }
-        self.inner.transmit_output(amount, timeout)
+        if self.held.is_empty() {
+            self.inner.transmit_output(amount, timeout)
+        } else {
+            self.transmit_with_head(amount, timeout)
+        }
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        if !self.held.is_empty() {
+            self.transmit_with_head(0, timeout)?;
+        }
         let progress = self.inner.await_input(timeout)?;
         if self.awaiting && progress {
             context::current(|attempt| attempt.answered.set(true));

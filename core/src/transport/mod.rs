@@ -47,6 +47,12 @@ pub(crate) struct Wire<'a> {
     pub(crate) body: Option<&'a [u8]>,
 }
 
+impl Wire<'_> {
+    fn has_body(&self) -> bool {
+        self.body.is_some_and(|body| !body.is_empty())
+    }
+}
+
 /// What came back.
 pub(crate) struct Received {
     pub(crate) status: u16,
@@ -154,7 +160,7 @@ impl Http {
 
     /// Sends a request and reads the whole answer.
     pub(crate) fn send(&self, wire: &Wire<'_>, limits: &Limits<'_>) -> Result<Received, Failure> {
-        let attempt = Attempt::new(limits, self.setup.connect_timeout);
+        let attempt = Attempt::new(limits, self.setup.connect_timeout, wire.has_body());
         let outcome = match limits.check() {
             Ok(()) => context::lend(&attempt, || self.exchange(wire, &attempt)),
             Err(stop) => {
@@ -228,7 +234,7 @@ impl Http {
         if let Some(authorization) = &wire.authorization {
             headers.insert(header::AUTHORIZATION, authorization.clone());
         }
-        if wire.body.is_some_and(|body| !body.is_empty()) {
+        if wire.has_body() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         for (name, value) in wire.headers.into_iter().flatten() {

@@ -1,5 +1,6 @@
 //! What the client does when the network or the server fails.
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -53,6 +54,29 @@ fn after_a_500_the_connection_is_not_used_again() {
         call(&client, "get_project", "[1]").unwrap();
         let connections: Vec<_> = server.requests().iter().map(|seen| seen.connection).collect();
         assert_eq!(connections, [0, 1, 1]);
+    }
+}
+
+#[test]
+fn a_write_refused_before_its_body_was_read_finds_its_route_on_a_fresh_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let mut firsts = Vec::new();
+        for (status, answer) in [(405, r#"{"detail":"Method Not Allowed"}"#), (201, r#"{"id":1}"#)] {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut buffer = [0; 4096];
+            let count = stream.read(&mut buffer).unwrap();
+            firsts.push(String::from_utf8_lossy(&buffer[..count]).into_owned());
+            // No word about the connection, which goes away with the stream.
+            stream.write_all(text(status, "content-type: application/json\r\n", answer).as_bytes()).unwrap();
+        }
+        firsts
+    });
+    let client = Client::new(Options { base_url, ..Options::default() }).unwrap();
+    call(&client, "create_run", "[7]").unwrap();
+    for first in server.join().unwrap() {
+        assert!(first.ends_with('}'), "head and body did not come in one piece: {first:?}");
     }
 }
 
