@@ -83,8 +83,8 @@ def rotate(client, args, store):
     except APIConnectionError as error:
         if error.maybe_executed:
             raise SystemExit(
-                f"error: {error}\nThe key may have been rotated although no answer arrived. The old token keeps working "
-                f"for {args.grace_hours} h; look at list_api_keys() before you rotate again."
+                f"error: {error}\nThe key may have been rotated although no answer arrived. The old token keeps "
+                f"working for {args.grace_hours} h; look at list_api_keys() before you rotate again."
             ) from None
         raise
     old_key = result.get("old_key_id") or args.key
@@ -101,7 +101,8 @@ def rotate(client, args, store):
             renewed.list_api_keys()
     except AutonomiError as error:
         raise SystemExit(
-            f"error: the new token was stored but does not work: {error}\nThe old token ({old_key}) keeps working until {deadline}."
+            f"error: the new token was stored but does not work: {error}\n"
+            f"The old token ({old_key}) keeps working until {deadline}."
         ) from None
     return old_key, deadline
 

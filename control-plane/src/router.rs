@@ -72,7 +72,11 @@ pub(crate) fn router(app: &Arc<App>) -> Result<Router, &'static str> {
     Ok(router.fallback(move |request: Request| {
         let (app, paths) = (Arc::clone(&app), Arc::clone(&paths));
         async move {
-            let (parts, _) = request.into_parts();
+            let (parts, body) = request.into_parts();
+            // Read to its end, as real servers do: an unread body would end the connection.
+            if to_bytes(body, BODY_LIMIT).await.is_err() {
+                return finish(&app, &parts, too_large());
+            }
             finish(&app, &parts, unknown(&app, &parts, &paths))
         }
     }))
@@ -110,6 +114,10 @@ fn unknown(app: &App, parts: &request::Parts, paths: &[&'static str]) -> Respons
     answers::unknown_route(app.profile, parts.method.as_str(), path)
 }
 
+fn too_large() -> Response<Body> {
+    Failure::Refused(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large".to_owned()).into_response()
+}
+
 /// A request that was read to its end.
 struct Incoming {
     parts: request::Parts,
@@ -123,6 +131,9 @@ async fn serve(app: Arc<App>, group: Arc<[Bound]>, request: Request) -> Response
         Ok(params) => params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         Err(_) => Vec::new(),
     };
+    let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
+        return finish(&app, &parts, too_large());
+    };
     // Servers see the decoded path, where `%2F` is one more separator.
     let route_exists = path.iter().all(|(_, value)| !value.contains('/'));
     if !route_exists {
@@ -133,10 +144,6 @@ async fn serve(app: Arc<App>, group: Arc<[Bound]>, request: Request) -> Response
     let Some(bound) = group.iter().find(|bound| bound.operation.method.as_str() == method).copied() else {
         let allow = group.first().map_or("GET", |bound| bound.operation.method.as_str());
         return finish(&app, &parts, answers::method_not_allowed(allow));
-    };
-    let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
-        let failure = Failure::Refused(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large".to_owned());
-        return finish(&app, &parts, failure.into_response());
     };
     let incoming = Incoming { parts, path, body };
     // Reads of a row take microseconds; whatever waits for the disk or walks the audit log leaves the event loop alone.

@@ -66,7 +66,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Config`] naming the option that is no good.
-    pub fn new(options: Options) -> Result<Self, Error> {
+    pub fn new(mut options: Options) -> Result<Self, Error> {
         options.validate()?;
         let base = BaseUrl::parse(&options.base_url)?;
         let http = Http::new(&options, &base)?;
@@ -76,7 +76,7 @@ impl Client {
             http,
             lacks_sessions: AtomicBool::new(false),
         };
-        let credentials = Arc::new(Credentials::new(options.token.clone())?);
+        let credentials = Arc::new(Credentials::new(options.token.take())?);
         Self::assemble(options, credentials, Arc::new(server))
     }
 
@@ -101,7 +101,8 @@ impl Client {
         let credentials = match token {
             Some(token) => {
                 options.token = token;
-                Arc::new(Credentials::new(options.token.clone())?)
+                options.validate()?;
+                Arc::new(Credentials::new(options.token.take())?)
             }
             None => Arc::clone(&self.0.credentials),
         };
@@ -109,7 +110,7 @@ impl Client {
         Self::assemble(options, credentials, Arc::clone(&self.0.server))
     }
 
-    /// The options that the client was made with.
+    /// The options that the client was made with, but for the token, which may have been replaced since.
     pub fn options(&self) -> &Options {
         &self.0.options
     }
