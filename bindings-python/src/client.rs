@@ -8,7 +8,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::objects::Objects;
 use crate::signals::Signals;
-use crate::{arguments, errors, logs, options};
+use crate::{arguments, collector, errors, logs, options};
 
 /// A connection to a control plane. Safe to use from many threads at once.
 #[pyclass(frozen, module = "loki_mode_sdk._native")]
@@ -156,6 +156,7 @@ pub(crate) fn data<'py>(py: Python<'py>, response: &Response) -> PyResult<Bound<
         return Ok(py.None().into_bound(py));
     }
     let mut objects = Objects::new(py);
+    let _resting = collector::rest(py, response.body().len())?;
     let built = response.decode(&mut objects);
     built.map_err(|error| objects.into_raised().unwrap_or_else(|| errors::raise(py, error)))
 }
@@ -168,6 +169,7 @@ pub(crate) fn decode<'py>(
     body: &[u8],
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut objects = Objects::new(py);
+    let _resting = collector::rest(py, body.len())?;
     loki_mode_core::decode::decode(&operation_of(operation)?.returns, body, &mut objects).map_err(|failure| {
         objects.into_raised().unwrap_or_else(|| errors::plain(py, "DecodeError", failure.to_string()))
     })

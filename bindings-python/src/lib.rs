@@ -5,6 +5,7 @@
 
 mod arguments;
 mod client;
+mod collector;
 mod errors;
 mod events;
 mod finalizing;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import math
 
@@ -68,3 +69,23 @@ def test_anything_else_is_a_decode_error(operation, body):
 def test_deep_nesting_is_refused(text):
     with pytest.raises(DecodeError):
         decode("get_status", text.encode())
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("last", ['{"id": 1}', "{}"])
+def test_the_collector_is_afterwards_as_it_was_before(enabled, last):
+    body = "[" + '{"id": 1, "name": "p", "settings": {}},' * 5_000 + last + "]"
+    before = gc.isenabled()
+    collections = []
+    gc.callbacks.append(lambda phase, info: collections.append(phase))
+    try:
+        (gc.enable if enabled else gc.disable)()
+        collections.clear()
+        with contextlib.suppress(DecodeError):
+            decode("list_tenants", body.encode())
+        # One may be due as soon as it is back at work; without a rest there would be a dozen.
+        assert collections.count("start") <= 1
+        assert gc.isenabled() is enabled
+    finally:
+        gc.callbacks.pop()
+        (gc.enable if before else gc.disable)()
