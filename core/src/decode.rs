@@ -12,7 +12,7 @@ use loki_mode_spec::Returns;
 
 pub use builder::{Builder, Refusal, Validate};
 use envelope::{list_text, text_of};
-pub use failure::DecodeFailure;
+pub use failure::{DecodeFailure, Excerpt};
 use walk::{Shape, Walk};
 
 /// Builds what `returns` says from `body`.
@@ -29,7 +29,7 @@ pub fn decode<B: Builder>(
             return builder.null().map_err(|refusal| DecodeFailure {
                 path: String::new(),
                 problem: refusal.0,
-                excerpt: String::new(),
+                excerpt: Excerpt::Nothing,
             });
         }
         Returns::Object => (Shape::Object, text_of(body)?, None),

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::failure::{DecodeFailure, excerpt, problem_of};
+use super::failure::{DecodeFailure, Excerpt, excerpt, problem_of};
 
 /// Keys under which servers wrap lists, beside those that an operation names itself.
 const ENVELOPE_KEYS: &[&str] = &["items", "data", "results"];
@@ -14,14 +14,14 @@ pub(super) fn text_of(body: &[u8]) -> Result<&str, DecodeFailure> {
     let text = std::str::from_utf8(body).map_err(|error| DecodeFailure {
         path: String::new(),
         problem: format!("the body is not UTF-8 (byte {})", error.valid_up_to()),
-        excerpt: String::new(),
+        excerpt: Excerpt::Nothing,
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_ascii();
     if text.is_empty() {
         return Err(DecodeFailure {
             path: String::new(),
             problem: "the body is empty".to_owned(),
-            excerpt: String::new(),
+            excerpt: Excerpt::Nothing,
         });
     }
     Ok(text)

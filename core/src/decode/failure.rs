@@ -12,8 +12,19 @@ pub struct DecodeFailure {
     pub path: String,
     /// What is wrong there.
     pub problem: String,
-    /// The body around that place; withheld where it could show a secret.
-    pub excerpt: String,
+    /// The body around that place.
+    pub excerpt: Excerpt,
+}
+
+/// What a failure shows of the body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Excerpt {
+    /// There is nothing to be shown.
+    Nothing,
+    /// It is withheld, since it could show a secret.
+    Withheld,
+    /// The text around the place.
+    Shown(String),
 }
 
 impl fmt::Display for DecodeFailure {
@@ -22,10 +33,11 @@ impl fmt::Display for DecodeFailure {
             write!(f, "at {}: ", self.path)?;
         }
         write!(f, "{}", self.problem)?;
-        if !self.excerpt.is_empty() {
-            write!(f, " (near: {})", self.excerpt)?;
+        match &self.excerpt {
+            Excerpt::Nothing => Ok(()),
+            Excerpt::Withheld => f.write_str(" (not shown: it may hold a secret)"),
+            Excerpt::Shown(text) => write!(f, " (near: {text})"),
         }
-        Ok(())
     }
 }
 
@@ -41,7 +53,7 @@ pub(super) fn problem_of(error: &serde_json::Error) -> String {
 }
 
 /// The text around a place that serde_json names by line and column, both from 1; column 0 is the line's start.
-pub(super) fn excerpt(text: &str, line: usize, column: usize) -> String {
+pub(super) fn excerpt(text: &str, line: usize, column: usize) -> Excerpt {
     let start_of_line: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let place = (start_of_line + column).min(text.len());
     let mut start = place.saturating_sub(EXCERPT_RADIUS);
@@ -60,5 +72,5 @@ pub(super) fn excerpt(text: &str, line: usize, column: usize) -> String {
     if end < text.len() {
         shown.push('…');
     }
-    shown
+    Excerpt::Shown(shown)
 }

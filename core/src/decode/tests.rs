@@ -4,7 +4,7 @@ use std::vec::Drain;
 
 use loki_mode_spec::{Model, Returns, operation};
 
-use super::{Builder, DecodeFailure, Refusal, Validate, decode, payload};
+use super::{Builder, DecodeFailure, Excerpt, Refusal, Validate, decode, payload};
 
 /// Writes down what it is told to build, as JSON text.
 struct Transcript;
@@ -232,10 +232,14 @@ fn deep_nesting_is_refused_and_not_a_crash() {
 fn the_excerpt_shows_the_place_but_no_secret() {
     let body = format!(r#"[{{"id":1,"name":"{}"}},{{"id":2,"name":5}}]"#, "ä".repeat(200));
     let failure = read("list_projects", &body).unwrap_err();
-    assert!(failure.excerpt.contains(r#""id":2,"name":5"#), "{}", failure.excerpt);
-    assert!(failure.excerpt.chars().count() < 90);
+    let Excerpt::Shown(excerpt) = failure.excerpt else { panic!("{failure}") };
+    assert!(excerpt.contains(r#""id":2,"name":5"#), "{excerpt}");
+    assert!(excerpt.chars().count() < 90);
     let failure = read("create_api_key", r#"{"token":"loki_secret","id":5}"#).unwrap_err();
-    assert_eq!(failure.to_string(), "at id: expected a string, found a number");
+    let problem = "at id: expected a string, found a number (not shown: it may hold a secret)";
+    assert_eq!(failure.to_string(), problem);
+    let failure = read("create_api_key", "").unwrap_err();
+    assert_eq!(failure.to_string(), "the body is empty");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::value::RawValue;
 
 use super::builder::{Builder, Refusal};
-use super::failure::{DecodeFailure, excerpt, problem_of};
+use super::failure::{DecodeFailure, Excerpt, excerpt, problem_of};
 
 /// How deep JSON may be nested; the limit of `serde_json`, for the places where its own counter starts anew.
 const MAX_DEPTH: usize = 128;
@@ -133,7 +133,7 @@ impl<'b, B: Builder> Walk<'b, B> {
             path.push_str(name);
         }
         let excerpt =
-            if secrets_possible { String::new() } else { excerpt(text, error.line(), error.column()) };
+            if secrets_possible { Excerpt::Withheld } else { excerpt(text, error.line(), error.column()) };
         DecodeFailure { path, problem: problem_of(error), excerpt }
     }
 
