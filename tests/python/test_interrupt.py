@@ -17,8 +17,11 @@ from servers import EchoServer
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 
 CALL = """
+import signal
 import sys
 from loki_mode_sdk import AutonomiClient
+# A job that runs in the background of a shell has inherited that it ignores the signal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 client = AutonomiClient(sys.argv[1], timeout=100, connect_timeout=100)
 try:
     print("calling", flush=True)
