@@ -15,12 +15,12 @@ except ImportError as error:
 
 from loki_mode_sdk import errors as _errors
 from loki_mode_sdk.client import AutonomiClient, Client, InsecureTransportWarning, TokenAuth
-from loki_mode_sdk.errors import *  # noqa: F403
+from loki_mode_sdk.errors import *  # noqa: F403 - its __all__ says what
 from loki_mode_sdk.events import EventStream
 from loki_mode_sdk.generated import managers as _managers
 from loki_mode_sdk.generated import models as _models
-from loki_mode_sdk.generated.managers import *  # noqa: F403
-from loki_mode_sdk.generated.models import *  # noqa: F403
+from loki_mode_sdk.generated.managers import *  # noqa: F403 - its __all__ says what
+from loki_mode_sdk.generated.models import *  # noqa: F403 - its __all__ says what
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
