@@ -24,7 +24,7 @@ impl Execution<'_> {
             }
             cause @ (Cause::TooLarge(_) | Cause::TooManyHeaders) => (ErrorKind::Decode, cause.to_string()),
             // Behind a proxy, nothing but the proxy is looked up or connected to.
-            cause @ (Cause::Resolve(_) | Cause::Connect(_)) if proxy.is_some() => (
+            cause @ (Cause::Resolve(_) | Cause::Connect(_) | Cause::ProxyCredentials) if proxy.is_some() => (
                 ErrorKind::Connection,
                 format!(
                     "no connection to {at} through the proxy {}: {cause}. Check `proxy`, HTTPS_PROXY and HTTP_PROXY",
@@ -46,15 +46,22 @@ impl Execution<'_> {
                 ),
             ),
             Cause::Connect(error) => (ErrorKind::Connection, format!("cannot connect to {at}: {error}")),
-            Cause::Tls(problem) => (ErrorKind::Connection, format!("no TLS connection to {at}: {problem}")),
+            Cause::Tls(problem) => {
+                // With `http`, the only TLS there can be is the proxy's.
+                let peer = proxy.filter(|_| !self.client.server.base.is_https());
+                let peer = peer.map_or(at, |proxy| format!("the proxy {proxy}"));
+                (ErrorKind::Connection, format!("no TLS connection to {peer}: {problem}"))
+            }
             Cause::Lost(problem) => {
                 let executed = match (maybe_executed, self.operation.idempotent) {
                     (true, true) => "",
                     (true, false) => ". The request may have been executed, so it was not sent again",
                     (false, _) => ". The request was not sent",
                 };
-                (ErrorKind::Connection, format!("lost the connection to {at}: {problem}{executed}"))
+                let through = proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
+                (ErrorKind::Connection, format!("lost the connection to {at}{through}: {problem}{executed}"))
             }
+            cause @ Cause::ProxyCredentials => (ErrorKind::Connection, cause.to_string()),
         };
         let maybe_executed = (kind == ErrorKind::Connection).then_some(maybe_executed);
         self.unanswered(request, kind, &problem, maybe_executed)
@@ -140,7 +147,11 @@ impl Cause {
             Cause::Stopped(Stop::Interrupted) => ErrorKind::Interrupted,
             Cause::Unsendable(_) => ErrorKind::Config,
             Cause::TooLarge(_) | Cause::TooManyHeaders => ErrorKind::Decode,
-            Cause::Resolve(_) | Cause::Connect(_) | Cause::Tls(_) | Cause::Lost(_) => ErrorKind::Connection,
+            Cause::Resolve(_)
+            | Cause::Connect(_)
+            | Cause::Tls(_)
+            | Cause::Lost(_)
+            | Cause::ProxyCredentials => ErrorKind::Connection,
         }
     }
 }
@@ -162,6 +173,10 @@ impl fmt::Display for Cause {
                 f.write_str("connection refused")
             }
             Cause::Connect(error) => write!(f, "no connection: {error}"),
+            Cause::ProxyCredentials => f.write_str(
+                "the proxy asks for credentials, or for others than it was shown (407); they are given like \
+                 http://user:password@host:port",
+            ),
             Cause::Tls(problem) => write!(f, "no TLS connection: {problem}"),
             Cause::Lost(problem) => write!(f, "the connection was lost: {problem}"),
         }

@@ -3,13 +3,15 @@
 use ureq::Error;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
-use super::context;
+use super::{context, forward};
 
 /// Puts an [`Observed`] on top of each connection.
 #[derive(Debug)]
 pub(super) struct Observer {
-    /// Whether connections lead through a proxy, in which case the first exchange is with it.
-    pub(super) proxied: bool,
+    /// Whether connections are tunnels through a proxy, in which case the first exchange is with it.
+    pub(super) tunnelled: bool,
+    /// Whether connections end at a proxy, which needs the whole URL of each request.
+    pub(super) forwarded: bool,
 }
 
 impl<In: Transport> Connector<In> for Observer {
@@ -21,10 +23,11 @@ impl<In: Transport> Connector<In> for Observer {
         chained: Option<In>,
     ) -> Result<Option<Observed>, Error> {
         // The leg to the proxy is made with a configuration that has no proxy any more: nothing is executed there.
-        let counts = !self.proxied || details.config.proxy().is_some();
+        let counts = !self.tunnelled || details.config.proxy().is_some();
         Ok(chained.map(|inner| Observed {
             inner: inner.boxed(),
             counts,
+            origin: self.forwarded.then(|| forward::origin(details.uri)),
             idle: false,
             awaiting: false,
             spent: false,
@@ -39,6 +42,8 @@ impl<In: Transport> Connector<In> for Observer {
 pub(super) struct Observed {
     inner: Box<dyn Transport>,
     counts: bool,
+    /// What the target of each request begins with, if it is a whole URL.
+    origin: Option<String>,
     /// An exchange has been completed on it, and no other begun.
     idle: bool,
     /// A request was sent and nothing of its answer has come.
@@ -77,11 +82,12 @@ impl Observed {
             output[..head.len()].copy_from_slice(&head);
             return self.inner.transmit_output(whole, timeout);
         }
-        let body = output[..amount].to_vec();
-        output[..head.len()].copy_from_slice(&head);
-        self.inner.transmit_output(head.len(), timeout)?;
-        self.inner.buffers().output()[..amount].copy_from_slice(&body);
-        self.inner.transmit_output(amount, timeout)
+        let (body, room) = (output[..amount].to_vec(), output.len());
+        for piece in head.chunks(room).chain(body.chunks(room)) {
+            self.inner.buffers().output()[..piece.len()].copy_from_slice(piece);
+            self.inner.transmit_output(piece.len(), timeout)?;
+        }
+        Ok(())
     }
 }
 
@@ -99,9 +105,17 @@ impl Transport for Observed {
                 attempt.has_body
             });
             self.idle = false;
+            let head = &self.inner.buffers().output()[..amount];
+            match &self.origin {
+                Some(origin) => self.held = forward::absolute_form(head, origin),
+                None if self.has_body => self.held.extend_from_slice(head),
+                None => {}
+            }
             if self.has_body {
-                self.held.extend_from_slice(&self.inner.buffers().output()[..amount]);
                 return Ok(());
+            }
+            if !self.held.is_empty() {
+                return self.transmit_with_head(0, timeout);
             }
         }
         if self.held.is_empty() {

@@ -3,6 +3,7 @@
 
 mod context;
 mod exchange;
+mod forward;
 mod places;
 mod proxy;
 mod resolve;
@@ -19,11 +20,12 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwapOption;
 use ureq::Agent;
 use ureq::http::uri::InvalidUri;
-use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 
 use self::context::{Attempt, Trouble};
 use self::places::Places;
+use self::proxy::Route;
 pub(crate) use self::resolve::is_loopback;
 use crate::call::{Limits, Stop};
 use crate::config::Options;
@@ -90,6 +92,8 @@ pub(crate) enum Cause {
     TooManyHeaders,
     /// The request cannot be put on the wire.
     Unsendable(String),
+    /// The proxy asks for credentials, or for others than it was shown.
+    ProxyCredentials,
 }
 
 /// The transport of one client.
@@ -107,7 +111,7 @@ struct Generation {
 
 /// What an agent is built from.
 struct Setup {
-    proxy: Option<ureq::Proxy>,
+    route: Route,
     trust: tls::Trust,
     max_idle_connections: usize,
     connect_timeout: Duration,
@@ -122,7 +126,7 @@ impl Http {
     pub(crate) fn new(options: &Options, base: &BaseUrl) -> Result<Self, Error> {
         let user_agent = user_agent(options)?;
         let setup = Setup {
-            proxy: proxy::choose(options, base)?,
+            route: proxy::route(options, base)?,
             trust: tls::Trust::read(options)?,
             max_idle_connections: options.max_idle_connections,
             connect_timeout: options.connect_timeout,
@@ -177,6 +181,8 @@ impl Http {
                 (_, Some(Trouble::Resolve(problem)), _) => Cause::Resolve(problem),
                 (_, Some(Trouble::Connect(error)), _) => Cause::Connect(error),
                 (_, Some(Trouble::Tls(problem)), _) => Cause::Tls(problem),
+                (_, _, Broken::ProxyCredentials) => Cause::ProxyCredentials,
+                (_, _, Broken::Http(error)) if wants_proxy_credentials(&error) => Cause::ProxyCredentials,
                 (_, None, Broken::Http(error)) if is_header_bomb(&error) => Cause::TooManyHeaders,
                 (_, None, Broken::Http(error)) if sent => Cause::Lost(describe(&error)),
                 (_, None, Broken::Http(error)) => Cause::Connect(error.into_io()),
@@ -202,6 +208,11 @@ impl Http {
             None => agent.run(self.request(wire, ())?),
         };
         let (parts, body) = response.map_err(Broken::Http)?.into_parts();
+        if parts.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED && self.setup.route.forward().is_some() {
+            // It is from the proxy, which has not passed the request on.
+            attempt.sent.set(false);
+            return Err(Broken::ProxyCredentials);
+        }
         let limit = self.setup.max_body_bytes;
         let announced = body.content_length().unwrap_or(0);
         if announced > limit {
@@ -240,6 +251,10 @@ impl Http {
         for (name, value) in wire.headers.into_iter().flatten() {
             headers.insert(name.clone(), value.clone());
         }
+        if let Some(authorization) = self.setup.route.forward().and_then(|proxy| proxy.authorization.as_ref())
+        {
+            headers.insert(header::PROXY_AUTHORIZATION, authorization.clone());
+        }
         let mut request = Request::new(body);
         *request.method_mut() = wire.method.clone();
         *request.uri_mut() = uri;
@@ -249,7 +264,7 @@ impl Http {
 
     /// The proxy that connections lead through, for a message: without its credentials.
     pub(crate) fn proxy_place(&self) -> Option<String> {
-        self.setup.proxy.as_ref().map(|proxy| format!("{}:{}", proxy.host(), proxy.port()))
+        self.setup.route.proxy_place()
     }
 
     /// Drops the idle connections; those in use are dropped when they become idle.
@@ -284,6 +299,8 @@ enum Broken {
     Unsendable(String),
     Http(ureq::Error),
     Body(io::Error),
+    /// The proxy wants other credentials.
+    ProxyCredentials,
     TooLarge,
 }
 
@@ -294,7 +311,7 @@ impl Setup {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .proxy(self.proxy.clone())
+            .proxy(self.route.tunnel().cloned())
             .max_idle_age(MAX_IDLE_AGE)
             .max_idle_connections(self.max_idle_connections)
             .max_idle_connections_per_host(self.max_idle_connections)
@@ -303,12 +320,15 @@ impl Setup {
             .max_response_header_size(MAX_HEAD)
             .timeout_await_100(None)
             .build();
-        let connector =
-            ().chain(ConnectProxyConnector::default())
-                .chain(tcp::Tcp { names: Arc::clone(&names), socket: self.socket.clone() })
-                .chain(tls::Tls::new(self.trust.clone()))
-                .chain(exchange::Observer { proxied: self.proxy.is_some() });
-        Agent::with_parts(config, connector, resolve::CachingResolver { names })
+        let forward = || self.route.forward().cloned();
+        let tcp = tcp::Tcp { names: Arc::clone(&names), socket: self.socket.clone(), forward: forward() };
+        let tls = tls::Tls::new(self.trust.clone(), forward());
+        let observer = exchange::Observer {
+            tunnelled: self.route.tunnel().is_some(),
+            forwarded: self.route.forward().is_some(),
+        };
+        let connector = ().chain(ConnectProxyConnector::default()).chain(tcp).chain(tls).chain(observer);
+        Agent::with_parts(config, connector, resolve::CachingResolver { names, forward: forward() })
     }
 }
 
@@ -319,6 +339,12 @@ fn user_agent(options: &Options) -> Result<HeaderValue, Error> {
         text.push_str(app);
     }
     HeaderValue::try_from(text).map_err(|error| Error::config("language", error.to_string()))
+}
+
+/// Whether a proxy refused to open a tunnel for want of credentials.
+fn wants_proxy_credentials(error: &ureq::Error) -> bool {
+    // The status is in the text only; a test notices if it changes.
+    matches!(error, ureq::Error::ConnectProxyFailed(reason) if reason.contains("responded 407"))
 }
 
 fn is_header_bomb(error: &ureq::Error) -> bool {
@@ -348,7 +374,7 @@ fn describe(error: &ureq::Error) -> String {
 
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Http").field("proxied", &self.setup.proxy.is_some()).finish_non_exhaustive()
+        f.debug_struct("Http").field("proxied", &self.proxy_place().is_some()).finish_non_exhaustive()
     }
 }
 

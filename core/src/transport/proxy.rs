@@ -1,18 +1,61 @@
 //! Which proxy a client uses, if any: decided once, by the scheme and the host of its base URL.
 
+use std::sync::Arc;
+
 use ureq::Proxy;
 
+use super::forward::Forward;
 use super::resolve::is_loopback;
 use crate::config::Options;
 use crate::error::Error;
 use crate::request::BaseUrl;
 
-/// The proxy for this base URL.
+/// How the requests of a client reach its server.
+pub(super) enum Route {
+    Direct,
+    /// For `https`: through a tunnel that the proxy opens (CONNECT).
+    Tunnel(Proxy),
+    /// For `http`: handed to the proxy.
+    Forward(Arc<Forward>),
+}
+
+impl Route {
+    pub(super) fn tunnel(&self) -> Option<&Proxy> {
+        match self {
+            Route::Tunnel(proxy) => Some(proxy),
+            Route::Direct | Route::Forward(_) => None,
+        }
+    }
+
+    pub(super) fn forward(&self) -> Option<&Arc<Forward>> {
+        match self {
+            Route::Forward(proxy) => Some(proxy),
+            Route::Direct | Route::Tunnel(_) => None,
+        }
+    }
+
+    /// Where the proxy is, if there is one, for a message: without its credentials.
+    pub(super) fn proxy_place(&self) -> Option<String> {
+        match self {
+            Route::Direct => None,
+            Route::Tunnel(proxy) => Some(format!("{}:{}", proxy.host(), proxy.port())),
+            Route::Forward(proxy) => Some(format!("{}:{}", proxy.host, proxy.port)),
+        }
+    }
+}
+
+/// The route for this base URL.
 ///
 /// # Errors
 /// [`Error::Config`] if the option or the variable is no proxy URL; its text is not shown, it may hold a password.
-pub(super) fn choose(options: &Options, base: &BaseUrl) -> Result<Option<Proxy>, Error> {
-    choose_with(options, base, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+pub(super) fn route(options: &Options, base: &BaseUrl) -> Result<Route, Error> {
+    let proxy =
+        choose_with(options, base, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))?;
+    Ok(match proxy {
+        None => Route::Direct,
+        Some(proxy) if base.is_https() => Route::Tunnel(proxy),
+        Some(proxy) => Route::Forward(Arc::new(Forward::new(&proxy))),
+    })
 }
 
 fn choose_with(

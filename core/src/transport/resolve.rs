@@ -14,6 +14,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
 use super::context::{self, Attempt, Trouble};
+use super::forward::Forward;
 
 /// How long an answer of the name service is good for.
 const KEPT: Duration = Duration::from_secs(10);
@@ -101,12 +102,19 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 #[derive(Debug)]
 pub(super) struct CachingResolver {
     pub(super) names: Arc<Names>,
+    /// The proxy to look up instead of any host.
+    pub(super) forward: Option<Arc<Forward>>,
 }
 
 impl Resolver for CachingResolver {
     fn resolve(&self, uri: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let host = uri.host().unwrap_or_default();
-        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+        let (host, port) = match &self.forward {
+            Some(proxy) => (proxy.host.as_str(), proxy.port),
+            None => {
+                let of_scheme = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+                (uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(of_scheme))
+            }
+        };
         let addresses = match known(host) {
             Some(addresses) => addresses,
             None => context::current(|attempt| {

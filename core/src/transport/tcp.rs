@@ -16,6 +16,7 @@ use ureq::unversioned::transport::{
 };
 
 use super::context::{self, Attempt, Trouble};
+use super::forward::Forward;
 use super::resolve::Names;
 
 /// Opens sockets.
@@ -25,6 +26,8 @@ pub(super) struct Tcp {
     pub(super) names: Arc<Names>,
     /// The Unix domain socket to use instead of any address.
     pub(super) socket: Option<PathBuf>,
+    /// The proxy whose addresses they are.
+    pub(super) forward: Option<Arc<Forward>>,
 }
 
 impl<In: Transport> Connector<In> for Tcp {
@@ -41,7 +44,8 @@ impl<In: Transport> Connector<In> for Tcp {
         let stream = context::current(|attempt| match &self.socket {
             Some(path) => connect_path(attempt, path),
             None => connect_any(attempt, &details.addrs).inspect_err(|_| {
-                self.names.forget(details.uri.host().unwrap_or_default());
+                let host = self.forward.as_ref().map(|proxy| proxy.host.as_str()).or(details.uri.host());
+                self.names.forget(host.unwrap_or_default());
             }),
         })?;
         let buffers =

@@ -16,6 +16,7 @@ use ureq::unversioned::transport::{
 };
 
 use super::context::{self, Trouble};
+use super::forward::Forward;
 use crate::config::Options;
 use crate::error::Error;
 
@@ -89,16 +90,26 @@ impl Trust {
     }
 }
 
-/// Wraps connections to `https` addresses.
+/// Wraps connections to `https` addresses, and those to a proxy that is one.
 pub(super) struct Tls {
     trust: Trust,
     /// Filled by the first connection: loading the roots of an operating system takes its time.
     config: OnceCell<Arc<ClientConfig>>,
+    /// The proxy that connections end at.
+    forward: Option<Arc<Forward>>,
 }
 
 impl Tls {
-    pub(super) fn new(trust: Trust) -> Self {
-        Tls { trust, config: OnceCell::new() }
+    pub(super) fn new(trust: Trust, forward: Option<Arc<Forward>>) -> Self {
+        Tls { trust, config: OnceCell::new(), forward }
+    }
+
+    /// Whose certificate a connection needs, if it needs one.
+    fn peer<'a>(&'a self, details: &'a ConnectionDetails<'_>) -> Option<&'a str> {
+        match &self.forward {
+            Some(proxy) => proxy.tls.then_some(proxy.host.as_str()),
+            None => details.needs_tls().then(|| details.uri.host().unwrap_or_default()),
+        }
     }
 }
 
@@ -121,16 +132,17 @@ impl<In: Transport> Connector<In> for Tls {
         details: &ConnectionDetails<'_>,
         chained: Option<In>,
     ) -> Result<Option<Self::Out>, ureq::Error> {
-        if !details.needs_tls() {
+        let Some(host) = self.peer(details) else {
             return Ok(chained.map(Either::A));
-        }
+        };
         let Some(socket) = chained else {
             return Err(ureq::Error::ConnectionFailed);
         };
         let config = self.config.get_or_try_init(|| self.trust.client_config()).map_err(io::Error::other);
-        let session = config.and_then(|config| handshake(config, details, socket)).inspect_err(|error| {
-            context::current(|attempt| attempt.report(trouble(error)));
-        })?;
+        let session =
+            config.and_then(|config| handshake(config, host, details, socket)).inspect_err(|error| {
+                context::current(|attempt| attempt.report(trouble(error)));
+            })?;
         let buffers =
             LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
         Ok(Some(Either::B(Session { stream: session, buffers })))
@@ -139,10 +151,11 @@ impl<In: Transport> Connector<In> for Tls {
 
 fn handshake(
     config: &Arc<ClientConfig>,
+    host: &str,
     details: &ConnectionDetails<'_>,
     socket: impl Transport,
 ) -> io::Result<StreamOwned<ClientConnection, TransportAdapter>> {
-    let host = details.uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let host = host.trim_start_matches('[').trim_end_matches(']');
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
     let mut session = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
     let mut socket = TransportAdapter::new(socket.boxed(), Arc::clone(&details.current_time));

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
@@ -14,7 +15,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use crate::common::{PROJECT, call, text};
-use loki_mode_core::{Client, Error, ErrorKind, Options};
+use loki_mode_core::{Client, Error, ErrorKind, Options, Token};
 
 /// An authority of the test's own and a folder for PEM files, which goes with it.
 struct Authority {
@@ -74,8 +75,8 @@ impl Drop for Authority {
     }
 }
 
-/// Serves projects over TLS; with `clients`, only to those that one of these authorities vouches for.
-fn serve(identity: &Identity, clients: Option<RootCertStore>) -> Options {
+/// What a server shows and asks for; with `clients`, those must be vouched for by one of these authorities.
+fn server_config(identity: &Identity, clients: Option<RootCertStore>) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -89,7 +90,12 @@ fn serve(identity: &Identity, clients: Option<RootCertStore>) -> Options {
     };
     let chain = vec![CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
-    let config = Arc::new(builder.with_single_cert(chain, key).unwrap());
+    Arc::new(builder.with_single_cert(chain, key).unwrap())
+}
+
+/// Serves projects over TLS.
+fn serve(identity: &Identity, clients: Option<RootCertStore>) -> Options {
+    let config = server_config(identity, clients);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base_url = format!("https://127.0.0.1:{}", listener.local_addr().unwrap().port());
     thread::spawn(move || {
@@ -197,4 +203,84 @@ fn a_client_certificate_is_shown_where_the_server_asks_for_one() {
         assert_eq!(error.kind(), ErrorKind::Config, "{error}");
         assert!(error.to_string().contains("client_key_file"), "{error}");
     }
+}
+
+/// Reads the head of a request, and nothing beyond it.
+fn head(stream: &mut impl Read) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.extend(byte);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// Takes one connection; opens a tunnel on it, if it is to be one; serves a project over TLS within. The heads come out.
+fn proxy_for_one(identity: &Identity, tunnel: bool) -> (u16, Receiver<String>) {
+    let config = server_config(identity, None);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, heads) = channel();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        if tunnel {
+            sender.send(head(&mut stream)).unwrap();
+            stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").unwrap();
+        }
+        let mut stream = StreamOwned::new(ServerConnection::new(config).unwrap(), stream);
+        sender.send(head(&mut stream)).unwrap();
+        let answer = text(200, "content-type: application/json\r\n", PROJECT);
+        stream.write_all(answer.as_bytes()).and_then(|()| stream.flush()).unwrap();
+    });
+    (port, heads)
+}
+
+#[test]
+fn a_tunnel_gets_the_credentials_of_the_proxy_and_the_server_behind_it_does_not() {
+    let authority = Authority::new();
+    let (port, heads) = proxy_for_one(&authority.for_host("control.invalid"), true);
+    let client = Client::new(Options {
+        base_url: "https://control.invalid:57374".to_owned(),
+        proxy: Some(format!("http://user:secret@127.0.0.1:{port}")),
+        ca_file: authority.ca_file(),
+        token: Some(Token::new("loki_token")),
+        max_retries: 0,
+        ..Options::default()
+    });
+    call(&client.unwrap(), "get_project", "[1]").unwrap();
+    let (connect, request) = (heads.recv().unwrap(), heads.recv().unwrap());
+    assert!(connect.starts_with("CONNECT control.invalid:57374 HTTP/1.1\r\n"), "{connect}");
+    // user:secret
+    assert!(connect.contains("\r\nProxy-Authorization: Basic dXNlcjpzZWNyZXQ=\r\n"), "{connect}");
+    assert!(!connect.contains("loki_token"), "{connect}");
+    assert!(request.starts_with("GET /api/projects/1 HTTP/1.1\r\n"), "{request}");
+    assert!(request.contains("authorization: Bearer loki_token\r\n"), "{request}");
+    assert!(!request.to_lowercase().contains("proxy-") && !request.contains("dXNlcjpzZWNyZXQ"), "{request}");
+}
+
+#[test]
+fn a_proxy_that_is_itself_https_is_spoken_to_over_tls() {
+    let authority = Authority::new();
+    let client = |port| {
+        let options = Options {
+            base_url: "http://control.invalid".to_owned(),
+            proxy: Some(format!("https://127.0.0.1:{port}")),
+            ca_file: authority.ca_file(),
+            max_retries: 0,
+            ..Options::default()
+        };
+        Client::new(options).unwrap()
+    };
+    let (port, heads) = proxy_for_one(&authority.for_host("127.0.0.1"), false);
+    call(&client(port), "get_project", "[1]").unwrap();
+    let head = heads.recv().unwrap();
+    assert!(head.starts_with("GET http://control.invalid/api/projects/1 HTTP/1.1\r\n"), "{head}");
+
+    let Options { base_url, .. } = serve(&authority.for_host("other.test"), None);
+    let port = base_url.rsplit(':').next().unwrap().parse().unwrap();
+    let problem = call(&client(port), "get_project", "[1]").unwrap_err().to_string();
+    let expected =
+        format!("no TLS connection to the proxy 127.0.0.1:{port}: the server's certificate is for another");
+    assert!(problem.contains(&expected), "{problem}");
 }
