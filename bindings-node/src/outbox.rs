@@ -45,8 +45,8 @@ pub struct Batch(Vec<Message>);
 /// The error of an answer that no string can hold: V8 ends at 512 MiB.
 const TOO_LONG: &str = r#"{"class":"DecodeError","message":"the answer is longer than a string of this JavaScript engine can be","attempts":1}"#;
 
-// The trait is unsafe to call, since it is handed a raw environment.
-#[allow(unsafe_code)]
+// SAFETY: the function is unsafe to call because of the raw environment, which its caller, napi, keeps valid.
+#[allow(unsafe_code, reason = "the trait declares its function so")]
 impl ToNapiValue for Batch {
     unsafe fn to_napi_value(env: sys::napi_env, batch: Self) -> Result<sys::napi_value> {
         let env = Env::from_raw(env);

@@ -16,8 +16,8 @@ impl Text {
     }
 }
 
-// The trait is unsafe to call, since it is handed a raw environment.
-#[allow(unsafe_code)]
+// SAFETY: the function is unsafe to call because of the raw environment, which its caller, napi, keeps valid.
+#[allow(unsafe_code, reason = "the trait declares its function so")]
 impl ToNapiValue for Text {
     unsafe fn to_napi_value(env: sys::napi_env, text: Self) -> Result<sys::napi_value> {
         let env = Env::from_raw(env);

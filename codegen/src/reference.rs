@@ -216,7 +216,7 @@ const fn bridge_note(bridge: Bridge) -> &'static str {
         Bridge::TenantRequired => {
             "If the server refuses the call for want of `tenant_id`, the error says what to do."
         }
-        Bridge::NotFoundOrWrongState => {
+        Bridge::NotFoundOrWrongState(_) => {
             "Real servers answer 404 in the wrong state, too; the message of the `NotFoundError` says so."
         }
         Bridge::KeyNotFoundAs400 => {

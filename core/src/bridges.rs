@@ -182,12 +182,7 @@ pub(crate) fn explain_missing_tenant(info: &mut ErrorInfo) {
 }
 
 /// [`NotFoundOrWrongState`](loki_mode_spec::Bridge::NotFoundOrWrongState): says what else a 404 means here.
-pub(crate) fn explain_wrong_state(operation: &Operation, info: &mut ErrorInfo) {
-    let done = match operation.name {
-        "cancel_run" => "cancelled",
-        "replay_run" => "replayed",
-        _ => "changed like this",
-    };
+pub(crate) fn explain_wrong_state(done: &str, info: &mut ErrorInfo) {
     if info.kind == ErrorKind::NotFound {
         info.message.push_str(&format!(": not found, or not in a state in which it can be {done}"));
     }

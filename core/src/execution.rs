@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use loki_mode_spec::{Bridge, Operation};
+use loki_mode_spec::{Bridge, GET_STATUS, Operation};
 use ureq::http::{HeaderName, HeaderValue, Method};
 
 use crate::args::{Args, Value};
@@ -156,8 +156,8 @@ impl<'a> Execution<'a> {
         for bridge in self.operation.bridges {
             match bridge {
                 Bridge::TenantRequired => bridges::explain_missing_tenant(&mut info),
-                Bridge::NotFoundOrWrongState if !is_unknown_route(self.operation.method, answer) => {
-                    bridges::explain_wrong_state(self.operation, &mut info);
+                Bridge::NotFoundOrWrongState(done) if !is_unknown_route(self.operation.method, answer) => {
+                    bridges::explain_wrong_state(done, &mut info);
                 }
                 Bridge::KeyNotFoundAs400 => bridges::key_not_found(&mut info),
                 _ => {}
@@ -206,7 +206,7 @@ impl<'a> Execution<'a> {
 
     /// Answers a question about sessions from `/api/status`.
     fn sessions(mut self, bridge: Bridge, args: &Args) -> Result<Response, Error> {
-        let mut answer = self.send(&Request::get("/api/status"))?;
+        let mut answer = self.send(&Request::get(GET_STATUS.path))?;
         if !answer.is_success() {
             return Err(self.refuse(&answer));
         }

@@ -112,8 +112,8 @@ fn failure(operation: &'static Operation, answer: &Answer) {
     for bridge in operation.bridges {
         match bridge {
             Bridge::TenantRequired => bridges::explain_missing_tenant(&mut info),
-            Bridge::NotFoundOrWrongState if !is_unknown_route(operation.method, answer) => {
-                bridges::explain_wrong_state(operation, &mut info);
+            Bridge::NotFoundOrWrongState(done) if !is_unknown_route(operation.method, answer) => {
+                bridges::explain_wrong_state(done, &mut info);
             }
             Bridge::KeyNotFoundAs400 => bridges::key_not_found(&mut info),
             _ => {}

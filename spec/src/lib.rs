@@ -19,6 +19,7 @@ pub use operation::{
     Bridge, Field, FieldType, Location, Manager, Method, Model, Need, Operation, Param, ParamType, Presence,
     Returns, TypeScriptArguments,
 };
+pub use status::GET_STATUS;
 
 /// A chapter of the API: a heading, its operations and its models, in the order in which they are documented.
 #[derive(Debug)]

@@ -242,8 +242,8 @@ pub enum Bridge {
     AuditEntriesChecked,
     /// A refusal for want of `tenant_id` is explained.
     TenantRequired,
-    /// A 404 that also means "not in a state in which this can be done" is explained.
-    NotFoundOrWrongState,
+    /// A 404 that also means "not in a state in which it can be" cancelled, say, is explained; holds that word.
+    NotFoundOrWrongState(&'static str),
     /// A 400 that says that the key does not exist becomes "not found".
     KeyNotFoundAs400,
 }

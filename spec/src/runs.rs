@@ -83,7 +83,7 @@ pub(crate) const CHAPTER: Chapter = Chapter {
                  the error says so.",
             )
             .params(&[RUN_ID])
-            .bridges(&[Bridge::NotFoundOrWrongState]),
+            .bridges(&[Bridge::NotFoundOrWrongState("cancelled")]),
         Operation::post("replay_run", "/api/runs/{run_id}/replay", Returns::Model(&RUN))
             .v2("/api/v2/runs/{run_id}/replay")
             .doc(
@@ -91,7 +91,7 @@ pub(crate) const CHAPTER: Chapter = Chapter {
                  the old one. Real servers answer \"not found\" for a run that has not ended yet, too; the error says so.",
             )
             .params(&[RUN_ID])
-            .bridges(&[Bridge::NotFoundOrWrongState]),
+            .bridges(&[Bridge::NotFoundOrWrongState("replayed")]),
         Operation::get("get_run_timeline", "/api/runs/{run_id}/timeline", Returns::List(&RUN_EVENT, &["events"]))
             .v2("/api/v2/runs/{run_id}/timeline")
             .doc("Returns all events of a run, oldest first.")
