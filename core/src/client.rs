@@ -12,7 +12,7 @@ use crate::call::CallOptions;
 use crate::config::Options;
 use crate::dialect::Dialect;
 use crate::error::Error;
-use crate::events::{EventStream, cursor};
+use crate::events::{EventStream, parse_since};
 use crate::execution::Execution;
 use crate::headers;
 use crate::request::BaseUrl;
@@ -162,11 +162,11 @@ impl Client {
         const NAME: &str = "get_run_timeline";
         let operation = loki_mode_spec::operation(NAME)
             .ok_or_else(|| Error::config("operation", format!("{NAME} is not in the operations table")))?;
-        let since = since.as_deref().map(cursor::parse_since).transpose()?;
+        let since = since.as_deref().map(parse_since).transpose()?;
         let run = run_id.to_text().into_owned();
         let args = Args::new(operation, vec![Some(run_id)])?;
         let mut response = self.execute(operation, args, call)?;
-        let events = stream.new_events(&run, since, response.payload()?)?;
+        let events = stream.new_events(&run, since, response.body(), || response.payload())?;
         response.body = events.into_bytes();
         Ok(response)
     }

@@ -4,6 +4,7 @@
 mod answers;
 mod common;
 mod faults;
+mod follow;
 mod limits;
 mod options;
 mod proxies;
