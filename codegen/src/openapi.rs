@@ -131,7 +131,7 @@ fn parameters(operation: &'static Operation) -> Vec<Parameter> {
             Location::Body => return None,
         };
         Some(Parameter {
-            name: param.name,
+            name: param.wire,
             r#in: place,
             required: param.need == Need::Required,
             description: param.doc,

@@ -329,7 +329,7 @@ fn docstring(operation: &Operation) -> String {
         Returns::Model(model) => item(&format!("A `{}`.", model.name)),
         Returns::List(model, _) => item(&format!("A list of `{}`, empty if there are none.", model.name)),
         Returns::Record(model) => {
-            let fields: Vec<_> = model.fields.iter().map(|field| format!("`{}`", field.name)).collect();
+            let fields: Vec<_> = model.fields.iter().map(|field| format!("`{}`", field.wire)).collect();
             item(&format!("A dict whose secret values its `repr` masks, with {}.", fields.join(", ")));
         }
     }

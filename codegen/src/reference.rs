@@ -35,7 +35,7 @@ struct OperationPage {
 
 #[derive(Serialize)]
 struct ParamRow {
-    name: &'static str,
+    name: String,
     kind: String,
     need: String,
     doc: String,
@@ -50,7 +50,7 @@ struct ModelPage {
 
 #[derive(Serialize)]
 struct FieldRow {
-    name: &'static str,
+    name: String,
     kind: String,
     presence: &'static str,
     doc: String,
@@ -122,7 +122,7 @@ fn param_row(param: &Param) -> ParamRow {
     if let Some(other) = param.replaced_by {
         doc.push_str(&format!(" Not sent if `{other}` is given."));
     }
-    ParamRow { name: param.name, kind: format!("{kind} ({place})"), need, doc }
+    ParamRow { name: spelt(param.name, param.wire), kind: format!("{kind} ({place})"), need, doc }
 }
 
 fn with_known(doc: &str, known: &[&str]) -> String {
@@ -160,7 +160,12 @@ fn field_row(field: &Field) -> FieldRow {
     if field.secret {
         doc.push_str(" Secret: masked when the object is printed.");
     }
-    FieldRow { name: field.name, kind, presence, doc }
+    FieldRow { name: spelt(field.name, field.wire), kind, presence, doc }
+}
+
+/// A name, and the one on the wire where that is another.
+fn spelt(name: &str, wire: &str) -> String {
+    if name == wire { format!("`{name}`") } else { format!("`{name}`, `{wire}`") }
 }
 
 fn link(model: &Model) -> String {
@@ -266,7 +271,7 @@ fn typescript(operation: &Operation) -> String {
     match operation.typescript_arguments {
         TypeScriptArguments::Object(_) => {
             let fields: Vec<_> =
-                operation.params.iter().map(|param| typescript_param(param, param.name)).collect();
+                operation.params.iter().map(|param| typescript_param(param, param.wire)).collect();
             params.push(format!("params?: {{ {} }}", fields.join("; ")));
         }
         TypeScriptArguments::Positional => {

@@ -90,7 +90,7 @@ impl Method {
             .params
             .iter()
             .map(|param| match operation.typescript_arguments {
-                TypeScriptArguments::Object(_) => format!("params?.{}", param.name),
+                TypeScriptArguments::Object(_) => format!("params?.{}", param.wire),
                 TypeScriptArguments::Positional if param.positional => camel(param.name),
                 TypeScriptArguments::Positional => format!("{options}{}", camel(param.name)),
             })
@@ -188,7 +188,7 @@ impl TypeDeclaration {
             .iter()
             .map(|field| Member {
                 doc: comment(2, &[with_known(&reworded(field.doc, None), field.known)]),
-                text: format!("{}{}: {};", field.name, optional_mark(field), field_type(field)),
+                text: format!("{}{}: {};", field.wire, optional_mark(field), field_type(field)),
             })
             .collect();
         TypeDeclaration { doc: comment(0, &[reworded(model.doc, None)]), open, close, members }
@@ -201,7 +201,7 @@ impl TypeDeclaration {
             doc: comment(0, &[format!("What `{}` takes.", camel(operation.name))]),
             open: format!("export interface {name} {{"),
             close: "}",
-            members: operation.params.iter().map(|param| input(operation, param, param.name)).collect(),
+            members: operation.params.iter().map(|param| input(operation, param, param.wire)).collect(),
         })
     }
 
@@ -232,7 +232,7 @@ fn operation_table(operation: &'static Operation) -> String {
         .iter()
         .map(|param| {
             let name = match operation.typescript_arguments {
-                TypeScriptArguments::Object(_) => param.name.to_owned(),
+                TypeScriptArguments::Object(_) => param.wire.to_owned(),
                 TypeScriptArguments::Positional => camel(param.name),
             };
             let required = if param.need == Need::Required { ", required: true" } else { "" };
@@ -355,12 +355,16 @@ fn reworded(doc: &str, of: Option<&'static Operation>) -> String {
             text.push('`');
         }
         let name = part.split('(').next().unwrap_or(part);
-        let is_param = of.is_some_and(|of| {
-            of.typescript_arguments == TypeScriptArguments::Positional
-                && of.params.iter().any(|param| param.name == name)
-        });
-        if index % 2 == 1 && (operation(name).is_some() || is_param) {
-            text.push_str(&camel(name));
+        let param =
+            of.and_then(|of| of.params.iter().find(|param| param.name == name).map(|param| (of, param)));
+        let renamed = match param.map(|(of, param)| (of.typescript_arguments, param)) {
+            _ if index % 2 == 0 => None,
+            Some((TypeScriptArguments::Object(_), param)) => Some(param.wire.to_owned()),
+            Some((TypeScriptArguments::Positional, _)) => Some(camel(name)),
+            None => operation(name).map(|_| camel(name)),
+        };
+        if let Some(renamed) = renamed {
+            text.push_str(&renamed);
             text.push_str(&part[name.len()..]);
         } else {
             text.push_str(part);

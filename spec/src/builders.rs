@@ -88,7 +88,7 @@ impl Param {
         positional: bool,
         doc: &'static str,
     ) -> Self {
-        Param { name, doc, location, ty, need, positional, known: &[], replaced_by: None }
+        Param { name, wire: name, doc, location, ty, need, positional, known: &[], replaced_by: None }
     }
 
     /// A required `{segment}` of the path, taken by position.
@@ -104,6 +104,12 @@ impl Param {
     /// A required body field, taken by position.
     pub const fn body(name: &'static str, ty: ParamType, doc: &'static str) -> Self {
         Self::new(Location::Body, name, ty, Need::Required, true, doc)
+    }
+
+    /// Is called this on the wire.
+    pub const fn wire(mut self, name: &'static str) -> Self {
+        self.wire = name;
+        self
     }
 
     /// Can be left out.
@@ -145,7 +151,7 @@ impl Param {
 
 impl Field {
     const fn new(name: &'static str, ty: FieldType, presence: Presence, doc: &'static str) -> Self {
-        Field { name, doc, ty, presence, secret: false, known: &[] }
+        Field { name, wire: name, doc, ty, presence, secret: false, known: &[] }
     }
 
     /// A field without which an answer cannot be used.
@@ -161,6 +167,12 @@ impl Field {
     /// A field that may be missing or null.
     pub const fn optional(name: &'static str, ty: FieldType, doc: &'static str) -> Self {
         Self::new(name, ty, Presence::Optional, doc)
+    }
+
+    /// Is called this on the wire.
+    pub const fn wire(mut self, name: &'static str) -> Self {
+        self.wire = name;
+        self
     }
 
     /// Never shown when the object is printed.

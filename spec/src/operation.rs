@@ -76,12 +76,12 @@ impl Manager {
 pub enum TypeScriptArguments {
     /// One argument after the other: `listRuns(projectId?, status?, options?)`.
     Positional,
-    /// One object, named here, whose keys are the wire names: `queryAudit(params?: AuditQueryParams, options?)`.
+    /// One object, named here, whose members have their wire names: `queryAudit(params?: AuditQueryParams, options?)`.
     Object(&'static str),
 }
 
 /// Where a parameter travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Location {
     /// A `{segment}` of the path.
     Path,
@@ -94,8 +94,10 @@ pub enum Location {
 /// One parameter of an operation.
 #[derive(Debug)]
 pub struct Param {
-    /// The name in snake case, on the wire too.
+    /// The name in snake case, by which the table, Python and Rust know it.
     pub name: &'static str,
+    /// The name on the wire, and of a member of a TypeScript object.
+    pub wire: &'static str,
     /// What it means, with its unit and its range.
     pub doc: &'static str,
     /// Where it travels.
@@ -172,8 +174,10 @@ pub struct Model {
 /// One field of a model.
 #[derive(Debug)]
 pub struct Field {
-    /// The name in snake case, on the wire too.
+    /// The name in snake case, by which Python and Rust know it.
     pub name: &'static str,
+    /// The name on the wire, in TypeScript's interfaces and in Python's dicts.
+    pub wire: &'static str,
     /// What it means, with its unit and its format.
     pub doc: &'static str,
     /// The type of a value that is there.

@@ -47,6 +47,28 @@ fn placeholders_are_the_path_parameters_in_order() {
 }
 
 #[test]
+fn wire_names_are_unique_and_not_for_paths() {
+    operations().for_each(|operation| {
+        let mut seen = HashSet::new();
+        for param in operation.params {
+            assert!(
+                seen.insert((param.location, param.wire)),
+                "{}: {} stands twice",
+                operation.name,
+                param.wire
+            );
+            assert!(param.location != Location::Path || param.wire == param.name, "{}", operation.name);
+        }
+    });
+    for model in models() {
+        let mut seen = HashSet::new();
+        for field in model.fields {
+            assert!(seen.insert(field.wire), "{}: {} stands twice", model.name, field.wire);
+        }
+    }
+}
+
+#[test]
 fn everything_is_documented_in_sentences() {
     operations().for_each(|operation| {
         assert!(operation.doc.ends_with('.'), "{}", operation.name);

@@ -116,12 +116,12 @@ impl Schema {
     pub(super) fn of_body(params: &[&Param]) -> Self {
         Schema {
             properties: Some(
-                params.iter().map(|param| (param.name.to_owned(), Schema::of_param(param))).collect(),
+                params.iter().map(|param| (param.wire.to_owned(), Schema::of_param(param))).collect(),
             ),
             required: params
                 .iter()
                 .filter(|param| param.need == Need::Required)
-                .map(|param| param.name)
+                .map(|param| param.wire)
                 .collect(),
             ..Schema::new(&["object"])
         }
@@ -132,9 +132,9 @@ impl Schema {
         Schema {
             description: Some(model.doc.to_owned()),
             properties: Some(
-                model.fields.iter().map(|field| (field.name.to_owned(), Schema::of_field(field))).collect(),
+                model.fields.iter().map(|field| (field.wire.to_owned(), Schema::of_field(field))).collect(),
             ),
-            required: model.fields.iter().filter(always).map(|field| field.name).collect(),
+            required: model.fields.iter().filter(always).map(|field| field.wire).collect(),
             additional_properties: Some(true),
             ..Schema::new(&["object"])
         }
