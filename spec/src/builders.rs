@@ -17,7 +17,10 @@ impl Operation {
             returns,
             idempotent: !matches!(method, Method::Post),
             bridges: &[],
+            success: if matches!(returns, Returns::Nothing) { 204 } else { 200 },
+            view_of: None,
             manager: None,
+            loki_method: None,
             typescript_arguments: TypeScriptArguments::Positional,
         }
     }
@@ -63,6 +66,24 @@ impl Operation {
     /// Lists what has to be mended on real servers.
     pub const fn bridges(mut self, bridges: &'static [Bridge]) -> Self {
         self.bridges = bridges;
+        self
+    }
+
+    /// Names the status of a success where it is not 200, or 204 for an operation that returns nothing.
+    pub const fn answers(mut self, status: u16) -> Self {
+        self.success = status;
+        self
+    }
+
+    /// Makes it another view of an operation with the same method and path.
+    pub const fn view_of(mut self, operation: &'static str) -> Self {
+        self.view_of = Some(operation);
+        self
+    }
+
+    /// Offers the operation on `LokiClient` too, under this name.
+    pub const fn loki(mut self, method: &'static str) -> Self {
+        self.loki_method = Some(method);
         self
     }
 

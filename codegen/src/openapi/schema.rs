@@ -53,6 +53,11 @@ impl Schema {
         Schema { r#type: ty, ..Schema::default() }
     }
 
+    /// A string.
+    pub(super) fn text() -> Self {
+        Schema::new(&["string"])
+    }
+
     /// An object of which nothing more is known.
     pub(super) fn free_form() -> Self {
         Schema { additional_properties: Some(true), ..Schema::new(&["object"]) }
@@ -208,6 +213,10 @@ impl Schema {
                     (
                         "error".to_owned(),
                         Schema::new(&["string"]).described("What is wrong, where `detail` is missing.", &[]),
+                    ),
+                    (
+                        "code".to_owned(),
+                        Schema::new(&["string"]).described("The kind of refusal, beside `error`.", &[]),
                     ),
                     (
                         "path".to_owned(),
