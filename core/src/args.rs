@@ -111,6 +111,14 @@ impl Value {
         }
     }
 
+    /// The items of a list of strings; none if it is something else.
+    pub(crate) fn strings(&self) -> Vec<String> {
+        match self {
+            Value::Json(text) => serde_json::from_str(text).unwrap_or_default(),
+            Value::Str(_) | Value::Int(_) | Value::Bool(_) => Vec::new(),
+        }
+    }
+
     /// Adds it to a JSON text.
     pub(crate) fn write_json(&self, out: &mut Vec<u8>) {
         match self {

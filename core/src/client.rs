@@ -43,7 +43,9 @@ pub(crate) struct Server {
     pub(crate) base: BaseUrl,
     pub(crate) dialect: Dialect,
     pub(crate) http: Http,
-    /// The server was found to have no session routes.
+    /// The server was found to have no sessions below projects.
+    pub(crate) lacks_project_sessions: AtomicBool,
+    /// The server was found to have no sessions of their own.
     pub(crate) lacks_sessions: AtomicBool,
 }
 
@@ -74,6 +76,7 @@ impl Client {
             base,
             dialect: Dialect::new(options.path_style),
             http,
+            lacks_project_sessions: AtomicBool::new(false),
             lacks_sessions: AtomicBool::new(false),
         };
         let credentials = Arc::new(Credentials::new(options.token.take())?);

@@ -271,9 +271,9 @@ impl Builder for Tree {
         for (field, value) in model.fields.iter().zip(fields) {
             if let Some(value) = value {
                 assert!(
-                    object.insert(field.name.to_owned(), value).is_none(),
+                    object.insert(field.wire.to_owned(), value).is_none(),
                     "{} is unknown and known",
-                    field.name
+                    field.wire
                 );
             }
         }
@@ -309,7 +309,7 @@ pub fn url(data: &[u8]) {
             assert!(!matches!(*segment, "" | "." | ".."), "{url}");
         }
         let in_query = |name: &str| {
-            operation.params.iter().any(|param| param.name == name && param.location == Location::Query)
+            operation.params.iter().any(|param| param.wire == name && param.location == Location::Query)
         };
         for (name, _) in url.query_pairs() {
             assert!(in_query(&name), "{url} asks for {name}");
