@@ -8,12 +8,12 @@ pub const LIVE_EVENT: Model = Model {
     name: "LiveEvent",
     doc: "Something that happened just now. Its `type` says what, and with it what `data` holds; there can be types that are not known.",
     fields: &[
-        Field::required(
+        Field::required("type", FieldType::Str, "What happened, for example `task:completed`."),
+        Field::optional(
             "id",
             FieldType::Str,
             "Identifier of the event, for example `evt_6_1795301856149`; the count in it begins anew when the server is restarted.",
         ),
-        Field::required("type", FieldType::Str, "What happened, for example `task:completed`."),
         Field::expected("timestamp", FieldType::Timestamp, "When it happened."),
         Field::optional("session_id", FieldType::Label, "Session in which it happened.").wire("sessionId"),
         Field::expected("data", FieldType::Object, "Whatever belongs to this type of event."),

@@ -1040,29 +1040,29 @@ class LiveEvent:
     """
 
     __match_args__: Final = (
-        "id",
         "type",
+        "id",
         "timestamp",
         "session_id",
         "data",
     )
     def __new__(
         cls,
-        id: str,
         type: str,
+        id: str | None = None,
         timestamp: str | None = None,
         session_id: str | None = None,
         data: dict[str, Any] | None = None,
     ) -> LiveEvent: ...
     @property
-    def id(self) -> str:
+    def type(self) -> str:
+        """What happened, for example `task:completed`."""
+
+    @property
+    def id(self) -> str | None:
         """Identifier of the event, for example `evt_6_1795301856149`; the count in it begins anew
         when the server is restarted.
         """
-
-    @property
-    def type(self) -> str:
-        """What happened, for example `task:completed`."""
 
     @property
     def timestamp(self) -> str:

@@ -401,12 +401,12 @@ model! {
     /// Something that happened just now. Its `type` says what, and with it what `data` holds; there can be types that are not known.
     LiveEvent [traverse] {
         required {
-            /// Identifier of the event, for example `evt_6_1795301856149`; the count in it begins anew when the server is restarted.
-            id,
             /// What happened, for example `task:completed`.
             r#type,
         }
         optional {
+            /// Identifier of the event, for example `evt_6_1795301856149`; the count in it begins anew when the server is restarted.
+            id,
             /// When it happened.
             timestamp,
             /// Session in which it happened.

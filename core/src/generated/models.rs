@@ -470,11 +470,12 @@ pub struct SessionTasks {
 /// that are not known.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LiveEvent {
-    /// Identifier of the event, for example `evt_6_1795301856149`; the count in it begins anew when the
-    /// server is restarted.
-    pub id: String,
     /// What happened, for example `task:completed`.
     pub r#type: String,
+    /// Identifier of the event, for example `evt_6_1795301856149`; the count in it begins anew when the
+    /// server is restarted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// When it happened.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<String>,

@@ -17,12 +17,14 @@ struct Plane {
     status: &'static str,
     wrapped: bool,
     filters: bool,
+    /// It was restarted without its data.
+    anew: bool,
     trouble: Vec<Reply>,
 }
 
-fn event(id: i64) -> String {
+fn event(id: i64, kind: &str) -> String {
     format!(
-        r#"{{"id":{id},"run_id":7,"event_type":"x","phase":null,"details":null,"timestamp":"2026-11-21T22:50:{:02}"}}"#,
+        r#"{{"id":{id},"run_id":7,"event_type":"{kind}","phase":null,"details":null,"timestamp":"2026-11-21T22:50:{:02}"}}"#,
         (id / 100).min(59)
     )
 }
@@ -35,9 +37,10 @@ fn answer(plane: &mut Plane, seen: &Seen) -> Reply {
     match path {
         "GET /api/runs/7/timeline" => {
             let since = query.strip_prefix("since=2026-11-21T22%3A50%3A").filter(|_| plane.filters);
+            let kind = if plane.anew { "y" } else { "x" };
             let first = since.map_or(0, |since| since[..2].parse::<i64>().unwrap() * 100);
             let events: Vec<String> =
-                plane.events.iter().filter(|id| **id >= first).map(|id| event(*id)).collect();
+                plane.events.iter().filter(|id| **id >= first).map(|id| event(*id, kind)).collect();
             let list = format!("[{}]", events.join(","));
             let ended = if plane.status == "running" { "null" } else { "1.5" };
             let wrapped = format!(r#"{{"run_id":7,"events":{list},"duration_seconds":{ended}}}"#);
@@ -170,6 +173,40 @@ fn a_cursor_goes_on_after_the_last_event_that_was_seen() {
     let other = FollowOptions { cursor: Some(stream.cursor(0)), ..quick() };
     let error = client.follow(Value::Int(9), &other).unwrap_err();
     assert!(error.to_string().contains("run 7"), "{error}");
+}
+
+#[test]
+fn a_server_that_filters_is_asked_for_the_end_only_and_one_that_lost_its_data_is_noticed() {
+    let many: Vec<i64> = (1..=4000).collect();
+    let (server, plane) = serve(Plane { events: many, filters: true, ..Plane::default() });
+    let stream = client(&server).follow(Value::Int(7), &quick()).unwrap();
+    let first: Vec<i64> = (0..2).flat_map(|_| next(&stream).unwrap().unwrap()).collect();
+    assert_eq!(first.len(), 4000);
+    plane.lock().unwrap().events.push(4001);
+    assert_eq!(next(&stream).unwrap().unwrap(), [4001]);
+    assert!(
+        server
+            .targets()
+            .iter()
+            .any(|target| target == "GET /api/runs/7/timeline?since=2026-11-21T22%3A50%3A30Z")
+    );
+    let mut locked = plane.lock().unwrap();
+    (locked.events, locked.status, locked.anew) = (vec![1, 2], "completed", true);
+    drop(locked);
+    assert_eq!(rest(&stream), [1, 2], "from the beginning of the new timeline");
+}
+
+#[test]
+fn a_server_that_ignores_since_is_not_asked_again() {
+    let (server, plane) = serve(Plane { events: (1..=3000).collect(), ..Plane::default() });
+    let stream = client(&server).follow(Value::Int(7), &quick()).unwrap();
+    (0..2).for_each(|_| drop(next(&stream)));
+    plane.lock().unwrap().events.push(3001);
+    assert_eq!(next(&stream).unwrap().unwrap(), [3001]);
+    plane.lock().unwrap().events.push(3002);
+    assert_eq!(next(&stream).unwrap().unwrap(), [3002]);
+    let asked = server.targets().iter().filter(|target| target.contains("since")).count();
+    assert_eq!(asked, 1);
 }
 
 #[test]
