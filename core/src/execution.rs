@@ -29,7 +29,7 @@ use crate::transport::{Cause, Wire};
 /// How often a call is sent on to another address of the same server.
 const MAX_REDIRECTS: u32 = 5;
 
-pub(crate) use self::streaming::Incoming;
+pub(crate) use self::streaming::{Incoming, unreachable};
 
 /// The headers that the caller adds.
 struct CallHeaders<'a> {

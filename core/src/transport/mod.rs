@@ -10,6 +10,7 @@ mod resolve;
 mod streaming;
 mod tcp;
 mod tls;
+mod websocket;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -22,13 +23,14 @@ use arc_swap::ArcSwapOption;
 use ureq::Agent;
 use ureq::http::uri::InvalidUri;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, Transport};
 
 use self::context::{Attempt, Trouble};
 use self::places::Places;
 use self::proxy::Route;
 pub(crate) use self::resolve::is_loopback;
 pub(crate) use self::streaming::{Opened, Reading};
+pub(crate) use self::websocket::{Heard, Refusal, Socket};
 use crate::call::{Limits, Stop};
 use crate::config::Options;
 use crate::error::Error;
@@ -331,16 +333,31 @@ impl Setup {
             .max_response_header_size(MAX_HEAD)
             .timeout_await_100(None)
             .build();
-        let forward = || self.route.forward().cloned();
-        let tcp = tcp::Tcp { names: Arc::clone(&names), socket: self.socket.clone(), forward: forward() };
-        let tls = tls::Tls::new(self.trust.clone(), forward());
         let observer = exchange::Observer {
             tunnelled: self.route.tunnel().is_some(),
             forwarded: self.route.forward().is_some(),
         };
-        let connector = ().chain(ConnectProxyConnector::default()).chain(tcp).chain(tls).chain(observer);
-        Agent::with_parts(config, connector, resolve::CachingResolver { names, forward: forward() })
+        let connector = lines(self.tcp(&names), self.tls()).chain(observer);
+        Agent::with_parts(config, connector, self.resolver(names))
     }
+
+    fn tcp(&self, names: &Arc<resolve::Names>) -> tcp::Tcp {
+        let forward = self.route.forward().cloned();
+        tcp::Tcp { names: Arc::clone(names), socket: self.socket.clone(), forward }
+    }
+
+    fn tls(&self) -> tls::Tls {
+        tls::Tls::new(self.trust.clone(), self.route.forward().cloned())
+    }
+
+    fn resolver(&self, names: Arc<resolve::Names>) -> resolve::CachingResolver {
+        resolve::CachingResolver { names, forward: self.route.forward().cloned() }
+    }
+}
+
+/// What opens connections, tunnels and TLS included, for whatever is spoken over them.
+fn lines(tcp: tcp::Tcp, tls: tls::Tls) -> impl Connector<Out = impl Transport> {
+    ().chain(ConnectProxyConnector::default()).chain(tcp).chain(tls)
 }
 
 fn user_agent(options: &Options) -> Result<HeaderValue, Error> {
