@@ -7,6 +7,7 @@ use arc_swap::ArcSwapOption;
 use ureq::http::HeaderValue;
 
 use crate::error::{Error, ErrorCause, ErrorInfo, ErrorKind};
+use crate::headers::MAX_BYTES;
 
 /// A bearer token, or a callback that gives one. Its `Debug` shows neither.
 #[derive(Clone)]
@@ -126,8 +127,11 @@ impl fmt::Debug for Credentials {
 }
 
 fn check(token: &str) -> Result<(), Error> {
+    let too_long = format!("is longer than {MAX_BYTES} bytes, more than servers read of a header");
     let problem = if token.is_empty() {
         "is empty; leave it out to call without one"
+    } else if token.len() > MAX_BYTES {
+        &too_long
     } else if token.contains(['\r', '\n']) {
         "contains a line break; strip it, for example when it is read from a file"
     } else if !token.bytes().all(|byte| byte.is_ascii_graphic()) {

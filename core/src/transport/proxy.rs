@@ -10,6 +10,9 @@ use crate::config::Options;
 use crate::error::Error;
 use crate::request::BaseUrl;
 
+/// How long the URL of a proxy may be: its credentials have to fit in a header.
+const MAX_URL: usize = 4 << 10;
+
 /// How the requests of a client reach its server.
 pub(super) enum Route {
     Direct,
@@ -81,6 +84,9 @@ fn choose_with(
         }
     };
     let problem = |text: &str| Error::config(param, format!("`{param}` {text}"));
+    if url.len() > MAX_URL {
+        return Err(problem(&format!("is longer than {MAX_URL} bytes")));
+    }
     if url.to_ascii_lowercase().starts_with("socks") {
         return Err(problem("names a SOCKS proxy; only HTTP proxies are supported"));
     }
@@ -156,7 +162,8 @@ mod tests {
     #[test]
     fn a_bad_proxy_is_an_error_that_does_not_show_it() {
         let base = BaseUrl::parse("http://example.com").unwrap();
-        for url in ["socks5://user:canary@p:1", "nonsense://user:canary@:x"] {
+        let long = format!("http://user:canary{}@p:1", "x".repeat(MAX_URL));
+        for url in ["socks5://user:canary@p:1", "nonsense://user:canary@:x", &long] {
             let options = Options { proxy: Some(url.to_owned()), ..Options::default() };
             let error = choose_with(&options, &base, |_| None).unwrap_err();
             assert!(matches!(error, Error::Config(_)) && !error.to_string().contains("canary"), "{error}");
