@@ -16,7 +16,7 @@ use crate::bridges;
 use crate::call::{CallOptions, Limits};
 use crate::client::Shared;
 use crate::dialect::is_unknown_route;
-use crate::error::{Error, ErrorInfo, ErrorKind, body_text};
+use crate::error::{Error, ErrorInfo, ErrorKind};
 use crate::headers;
 use crate::mask;
 use crate::refusal;
@@ -117,7 +117,11 @@ impl<'a> Execution<'a> {
     /// A success, with what the bridges have to say to it.
     fn accept(self, mut answer: Answer) -> Result<Response, Error> {
         if answer.is_html() {
-            return Err(self.not_json(&answer));
+            // Before anything is cut out of it, which could leave a part of the token.
+            if let Some(token) = self.token() {
+                mask::mask_body(&mut answer.body, token);
+            }
+            return Err(self.a_page(&answer));
         }
         for bridge in self.operation.bridges {
             match bridge {
@@ -187,21 +191,18 @@ impl<'a> Execution<'a> {
         self.authorization.as_ref().and_then(mask::token_of)
     }
 
-    fn not_json(&self, answer: &Answer) -> Error {
+    /// A success that is a web page: whoever answered, it was not the API.
+    fn a_page(&self, answer: &Answer) -> Error {
         let message = format!(
-            "{} {}: the server answered {} with an HTML page, not JSON: {}",
+            "{} {}: {} with a web page where JSON was due. Either this server does not have the route, or `base_url` \
+             or a proxy leads to something else than a control plane. The page begins: {}",
             answer.method,
             answer.path,
             answer.status,
             refusal::excerpt(&String::from_utf8_lossy(&answer.body[..answer.body.len().min(256)]))
         );
-        self.counted(ErrorInfo {
-            status_code: Some(answer.status),
-            response_body: Some(body_text(&answer.body)),
-            method: Some(answer.method.to_owned()),
-            path: Some(answer.path.clone()),
-            ..ErrorInfo::new(ErrorKind::Decode, message)
-        })
+        let kind = ErrorKind::NotAvailable;
+        self.counted(ErrorInfo { kind, message, ..refusal::refusal(self.operation, answer) })
     }
 
     /// Answers a question about sessions from `/api/status`.
