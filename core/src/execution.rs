@@ -23,6 +23,7 @@ use crate::refusal;
 use crate::request::Request;
 use crate::response::{Answer, Response};
 use crate::retry::{Setback, Standing, wait_before_retry};
+use crate::token;
 use crate::transport::{Cause, Wire};
 
 /// How often a call is sent on to another address of the same server.
@@ -42,6 +43,8 @@ pub(crate) struct Execution<'a> {
     headers: CallHeaders<'a>,
     /// What the last attempt sent: the secret to be kept out of errors.
     authorization: Option<HeaderValue>,
+    /// What the first attempt is to send, where it was asked for before.
+    first: Option<HeaderValue>,
     /// The attempts so far, if they are asked for.
     log: Option<Vec<AttemptRecord>>,
     timeout: Duration,
@@ -53,10 +56,10 @@ pub(crate) struct Execution<'a> {
 }
 
 impl<'a> Execution<'a> {
-    /// Starts the clock.
+    /// Starts the clock, unless it runs already.
     ///
     /// # Errors
-    /// [`Error::Config`] for a timeout of zero.
+    /// [`Error::Config`] for a timeout of zero, or for headers or a token that cannot be sent.
     pub(crate) fn begin(
         client: &'a Shared,
         operation: &'static Operation,
@@ -68,7 +71,7 @@ impl<'a> Execution<'a> {
         }
         let headers =
             CallHeaders { client: &client.headers, call: headers::checked("headers", call.headers)? };
-        let now = Instant::now();
+        let now = call.began.unwrap_or_else(Instant::now);
         // A clock that cannot count that far will not run out within the life of the process either.
         let deadline = now.checked_add(timeout).unwrap_or_else(|| now + Duration::from_secs(1 << 30));
         Ok(Execution {
@@ -77,6 +80,7 @@ impl<'a> Execution<'a> {
             limits: Limits { deadline, cancel: call.cancel.as_ref(), interrupted: call.interrupted },
             headers,
             authorization: None,
+            first: call.first_token.map(token::header).transpose()?,
             log: call.record_attempts.then(Vec::new),
             timeout,
             max_retries: call.max_retries.unwrap_or(client.options.max_retries),
@@ -265,8 +269,12 @@ impl<'a> Execution<'a> {
         let mut redirects = 0;
         let mut refreshed = false;
         loop {
-            let authorization =
-                self.client.credentials.authorization().map_err(|error| self.counted(error.info()))?;
+            let authorization = match self.first.take() {
+                Some(first) => Some(first),
+                None => {
+                    self.client.credentials.authorization().map_err(|error| self.counted(error.info()))?
+                }
+            };
             self.authorization.clone_from(&authorization);
             let wire = Wire {
                 method: wire_method(request.method),

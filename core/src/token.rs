@@ -49,8 +49,8 @@ impl Token {
     }
 
     fn header(&self) -> Result<HeaderValue, Error> {
-        let value = match &self.0 {
-            Source::Fixed(token) => HeaderValue::try_from(format!("Bearer {token}")),
+        match &self.0 {
+            Source::Fixed(token) => header(token),
             Source::Provider(provider) => {
                 let token = provider().map_err(|problem| {
                     Error::from(ErrorInfo {
@@ -60,15 +60,23 @@ impl Token {
                         ..ErrorInfo::new(ErrorKind::Config, "the token provider failed")
                     })
                 })?;
-                check(&token)?;
-                HeaderValue::try_from(format!("Bearer {token}"))
+                header(&token)
             }
-        };
-        let mut value = value.map_err(|_| Error::config("token", "`token` does not fit in a header"))?;
-        // Keeps it out of whatever prints headers.
-        value.set_sensitive(true);
-        Ok(value)
+        }
     }
+}
+
+/// The `Authorization` header with this token.
+///
+/// # Errors
+/// [`Error::Config`] if it does not fit in a header.
+pub(crate) fn header(token: &str) -> Result<HeaderValue, Error> {
+    check(token)?;
+    let mut value = HeaderValue::try_from(format!("Bearer {token}"))
+        .map_err(|_| Error::config("token", "`token` does not fit in a header"))?;
+    // Keeps it out of whatever prints headers.
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// The token of a client, exchangeable while others use it.

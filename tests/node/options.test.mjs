@@ -1,6 +1,7 @@
 // How a client is set up: its options, the token and whoever provides it, and clients that are derived from another.
 
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
@@ -24,6 +25,14 @@ afterEach(() => {
   for (const made of clients.splice(0)) made.close();
 });
 after(() => server.stop());
+
+const PROJECT = { id: 1, name: 'a', status: 'active', created_at: '', updated_at: '' };
+
+/** Has a server listen; gives its URL. */
+async function listening(httpServer) {
+  await new Promise((resolve) => httpServer.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${httpServer.address().port}`;
+}
 
 /** The values of this header in the requests that have arrived. */
 async function sent(name) {
@@ -246,6 +255,54 @@ describe('a token provider', () => {
     await closed;
   });
 
+  // More calls than there are threads: each waits for its token, and each token for a call of its own. Then as many as
+  // there are threads are refused at once, and wait again.
+  it('may make calls with another client, also where all calls wait for it', async () => {
+    const threads = 256;
+    const refused = new Map();
+    const answers = createServer((request, response) => {
+      const isFirst = !refused.has(request.url);
+      response.writeHead(isFirst ? 401 : 200, { 'content-type': 'application/json' });
+      if (!isFirst) return response.end(JSON.stringify(PROJECT));
+      refused.set(request.url, response);
+      if (refused.size < threads) return;
+      for (const waiting of refused.values()) waiting.end('{"detail":"no"}');
+    });
+    const tokens = createServer((_, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ token: 'loki_x' }));
+    });
+    const [baseUrl, tokenUrl] = await Promise.all([listening(answers), listening(tokens)]);
+    const vault = client(tokenUrl);
+    let asked = 0;
+    const sdk = client(baseUrl, {
+      token: async () => {
+        asked++;
+        return (await vault.getStatus()).token;
+      },
+    });
+    const calls = Array.from({ length: 400 }, (_, id) => sdk.getProject(id));
+    const outcomes = await Promise.allSettled(calls);
+    assert.deepEqual(outcomes.filter(({ status }) => status === 'rejected').slice(0, 3), []);
+    // Before the first attempt of each, and once more after its 401.
+    assert.equal(asked, 800);
+    answers.close();
+    tokens.close();
+  });
+
+  it('counts as a part of the call', async () => {
+    const baseUrl = await server.serve([{ faults: { hold: true } }]);
+    const token = () => new Promise((resolve) => setTimeout(resolve, 200, 'loki_x'));
+    const began = performance.now();
+    await assert.rejects(client(baseUrl, { token }).getStatus({ timeout: 400 }), (error) => {
+      assert.ok(error instanceof APITimeoutError);
+      // What was asked for is said, not what the token left of it.
+      assert.match(error.message, /within 0\.4 s$/);
+      return true;
+    });
+    assert.ok(performance.now() - began < 1400);
+  });
+
   it('may exchange itself for a fixed token', async () => {
     const baseUrl = await server.serve([{ json: {}, repeat: 2 }]);
     const sdk = client(baseUrl);
@@ -383,9 +440,8 @@ describe('raw', () => {
     assert.deepEqual(Object.keys(sdk.raw).sort(), own.filter((name) => !others.includes(name)).sort());
     assert.equal(sdk.raw, sdk.raw);
 
-    const project = { id: 1, name: 'a', status: 'active', created_at: '', updated_at: '' };
     const calls = [
-      ['createProject', ['name', 'why', { tenantId: 7 }], project],
+      ['createProject', ['name', 'why', { tenantId: 7 }], PROJECT],
       ['listRuns', [1, 'running', { limit: 5, offset: 6 }], []],
       ['queryAudit', [{ start_date: '2026-02-01', limit: 5 }, { headers: { 'x-a': 'b' } }], []],
       ['deleteApiKey', ['ci'], null],
@@ -395,7 +451,8 @@ describe('raw', () => {
       const data = await caller[method](...args);
       assert.deepEqual((await caller.raw[method](...args)).data, data, method);
       const [first, second] = (await server.recorded()).requests;
-      assert.deepEqual({ ...second, connection: 0 }, { ...first, connection: 0 }, method);
+      const same = { connection: 0, pause_ms: 0 };
+      assert.deepEqual({ ...second, ...same }, { ...first, ...same }, method);
     }
   });
 
