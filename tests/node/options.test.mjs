@@ -316,6 +316,72 @@ describe('a token provider', () => {
   });
 });
 
+describe('long lines', () => {
+  const token = 't'.repeat(65_536);
+  const long = 's'.repeat(60_000);
+
+  for (const tls of [false, true]) {
+    it(`of tokens, headers and queries are sent whole${tls ? ' over TLS' : ''}`, async () => {
+      const replies = [{ json: {} }, { json: [] }, { json: PROJECT }];
+      const served = tls
+        ? await server.serveTls('valid', replies)
+        : { base_url: await server.serve(replies) };
+      const sdk = client(served.base_url, { token, headers: { 'x-long': long }, caFile: served.ca_file });
+      await sdk.getStatus();
+      await sdk.listRuns(undefined, long);
+      await sdk.createProject('p');
+      assert.ok((await sent('authorization')).every((value) => value === `Bearer ${token}`));
+      assert.ok((await sent('x-long')).every((value) => value === long));
+      const { requests } = await server.recorded();
+      assert.deepEqual(requests[1].query, { status: long });
+      assert.deepEqual(new Set(requests.map(({ connection }) => connection)), new Set([1]));
+    });
+  }
+
+  it('that no server reads are refused by their names', async () => {
+    const baseUrl = await server.serve([]);
+    const beyond = 'canary'.repeat(11_000);
+    const sdk = client(baseUrl);
+    for (const [param, call] of [
+      ['token', () => sdk.setToken(beyond)],
+      ['token', () => client(baseUrl, { token: async () => beyond }).getStatus()],
+      ['headers', () => client(baseUrl, { headers: { 'x-long': beyond } })],
+      ['headers', () => sdk.getStatus({ headers: { 'x-long': beyond } })],
+      ['appInfo', () => client(baseUrl, { appInfo: beyond })],
+      ['baseUrl', () => client(`${baseUrl}/${beyond}`)],
+      ['projectId', () => sdk.getProject(beyond)],
+      ['status', () => sdk.listRuns(undefined, beyond)],
+    ]) {
+      await assert.rejects(
+        async () => call(),
+        (error) => {
+          assert.ok(error instanceof ConfigError, String(error));
+          assert.equal(error.param, param);
+          assert.ok(
+            error.message.includes(`\`${param}\``) && !error.message.includes('canary'),
+            error.message,
+          );
+          return true;
+        },
+      );
+    }
+    assert.deepEqual((await server.recorded()).requests, []);
+  });
+});
+
+describe('Retry-After', () => {
+  it('is told in seconds, also where it is a date', async () => {
+    for (const status of [429, 503]) {
+      const baseUrl = await server.serve([{ status, json: {}, headers: { 'retry-after': '{{date+600}}' } }]);
+      await assert.rejects(client(baseUrl).getStatus(), (error) => {
+        assert.equal(error.attempts, 1);
+        assert.ok(error.retryAfter > 500 && error.retryAfter <= 600, String(error.retryAfter));
+        return true;
+      });
+    }
+  });
+});
+
 describe('setToken', () => {
   it('exchanges and takes away the token of a client in use', async () => {
     const baseUrl = await server.serve([{ json: {}, repeat: 3 }]);
