@@ -1,7 +1,7 @@
 /** Tokens: fixed ones, and functions that give one. */
 
 import { ConfigError } from './errors.js';
-import { kindOf } from './kinds.js';
+import { isTorn, kindOf } from './kinds.js';
 import { MAX_DELAY, runtime } from './runtime.js';
 
 /**
@@ -18,7 +18,7 @@ export type TokenSource = 'none' | 'provider' | { fixed: string };
 export function tokenSource(token: unknown): TokenSource {
   if (token == null) return 'none';
   if (typeof token === 'function') return 'provider';
-  if (typeof token === 'string') return { fixed: token };
+  if (typeof token === 'string' && !isTorn(token)) return { fixed: token };
   throw new ConfigError(`token must be a string or a function that gives one, not ${kindOf(token)}`, {
     param: 'token',
   });

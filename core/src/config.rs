@@ -177,8 +177,12 @@ impl Options {
                 return Err(Error::config(param, format!("`{param}` must be above zero")));
             }
         }
-        if self.max_connections == 0 {
-            return Err(Error::config("max_connections", "`max_connections` must be above zero"));
+        for (param, is_zero) in
+            [("max_connections", self.max_connections == 0), ("max_body_bytes", self.max_body_bytes == 0)]
+        {
+            if is_zero {
+                return Err(Error::config(param, format!("`{param}` must be above zero")));
+            }
         }
         if let Some(token) = &self.token {
             token.validate()?;

@@ -69,6 +69,12 @@ describe('options of a client', () => {
     [{ token: 5 }, /^token must be a string or a function that gives one, not an integer/],
     [{ token: '' }, /`token` is empty/],
     [{ token: 'a b' }, /`token` contains a blank/],
+    [{ token: 'a\ud800' }, /^token must be a string .*, not one with half of a surrogate pair/],
+    [{ headers: { 'x-a': '\ud800' } }, /^headers must be .* but x-a is one with half of a surrogate pair/],
+    [{ headers: { '\ud800': 'a' } }, /^headers must be /],
+    [{ baseUrl: 'http://\ud800' }, /^baseUrl must be a string, not one with half/],
+    [{ caFile: '\ud800' }, /^caFile must be a string, not one with half/],
+    [{ proxy: 'http://proxy:99999' }, /`proxy` is no proxy URL/],
   ];
   for (const [options, message] of refused) {
     it(`${inspect(options)} is refused`, () => {
@@ -84,6 +90,13 @@ describe('options of a client', () => {
       );
     });
   }
+
+  it('baseUrl may be inherited, as that of a class of settings is', async () => {
+    const baseUrl = await server.serve([{ json: {} }]);
+    const sdk = new AutonomiClient(Object.create({ baseUrl }));
+    await sdk.getStatus();
+    sdk.close();
+  });
 
   it('undefined and null are the same as not given', async () => {
     const names = [
@@ -126,7 +139,7 @@ describe('options of a client', () => {
 
   it('headers of a call are checked, too', async () => {
     const sdk = client(await server.serve([]));
-    for (const headers of [5, { 'x-a': 5 }, { host: 'elsewhere' }, { 'x-a': 'b\n' }]) {
+    for (const headers of [5, { 'x-a': 5 }, { host: 'elsewhere' }, { 'x-a': 'b\n' }, { 'x-a': '\ud800' }]) {
       await assert.rejects(sdk.getStatus({ headers }), { name: 'ConfigError', param: 'headers' });
     }
     const events = new EventStream(sdk);

@@ -89,6 +89,56 @@ def test_a_date_in_retry_after_is_told_in_seconds(client_of):
         assert 500 < caught.value.retry_after <= 600
 
 
+@pytest.mark.parametrize(
+    ("param", "value"),
+    [
+        ("timeout", float("nan")),
+        ("timeout", float("inf")),
+        ("timeout", 10**400),
+        ("connect_timeout", -0.0),
+        ("max_retries", 2**32),
+        ("max_connections", 0),
+        ("max_body_bytes", 0),
+        ("app_info", "a\nb"),
+        ("proxy", "http://proxy:99999"),
+        ("proxy", "\ud800"),
+        ("ca_file", "\0"),
+        ("headers", {"x-a": "\ud800"}),
+        ("headers", {"x-a\n": "b"}),
+        ("headers", {"x-a": "b\r\nx-b: c"}),
+        ("token", "\ud800"),
+    ],
+)
+def test_a_value_that_is_no_good_is_refused_by_its_name(param, value):
+    with pytest.raises(ConfigError, match=param) as caught:
+        AutonomiClient("https://cp.example.com", **{param: value})
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("param", "value"),
+    [
+        ("timeout", True),
+        ("timeout", "5"),
+        ("connect_timeout", b"5"),
+        ("max_retries", True),
+        ("max_retries", 2.0),
+        ("max_connections", "3"),
+        ("path_style", b"v2"),
+        ("proxy", b"http://proxy:1"),
+        ("ca_file", b"/ca.pem"),
+        ("system_roots", 1),
+        ("headers", [("x-a", "b")]),
+        ("headers", {b"x-a": b"b"}),
+        ("token", b"x"),
+        ("base_url", b"http://h"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused_by_its_name(param, value):
+    with pytest.raises(TypeError, match=param):
+        AutonomiClient(**{"base_url": "https://cp.example.com", param: value})
+
+
 # ---- long lines ----------------------------------------------------------------------------------------------------
 
 
