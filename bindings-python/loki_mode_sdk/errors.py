@@ -177,7 +177,7 @@ class RateLimitError(AutonomiError):
 
 
 class NotAvailableError(AutonomiError):
-    """This server does not offer the operation: 410, 501, or a web page where data was due."""
+    """This server does not offer the operation: 410, 501, an unknown route, or a web page where JSON was due."""
 
 
 NotAvailableOnControlPlaneError = NotAvailableError

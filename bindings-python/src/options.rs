@@ -92,7 +92,10 @@ pub(crate) fn headers(value: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)
     let mut headers = Vec::new();
     for item in stay(|| mapping.items())? {
         let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
-        headers.push((text("the names in headers", &name)?, text("the values in headers", &value)?));
+        let part = |what: &str, value: &Bound<'_, PyAny>| {
+            arguments::text("headers", value)?.ok_or_else(|| arguments::mismatch(what, "str", value))
+        };
+        headers.push((part("the names in headers", &name)?, part("the values in headers", &value)?));
     }
     Ok(headers)
 }

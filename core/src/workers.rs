@@ -17,6 +17,8 @@ type Job = Box<dyn FnOnce() + Send>;
 /// The pool. Jobs beyond the number of threads wait in the order in which they came. Dropping it lets the threads
 /// finish what is queued and end by themselves; [`Pool::shutdown`] waits for that.
 ///
+/// A job that waits for something that another job may have to bring about does so within [`Pool::park`].
+///
 /// A child of a fork has none of its parent's threads: it starts its own, for its own jobs. What the parent had queued
 /// is the parent's.
 pub struct Pool(ArcSwap<Shared>);
@@ -37,6 +39,8 @@ struct State {
     idle: usize,
     threads: Vec<JoinHandle<()>>,
     running: usize,
+    /// How many jobs wait within [`Pool::park`].
+    parked: usize,
 }
 
 impl Pool {
@@ -75,26 +79,30 @@ impl Pool {
             return Err(Rejected { reason: "the pool is shut down".to_owned() });
         }
         state.queue.push_back(Box::new(job));
-        // Every idle thread will take one of the queued jobs; only what is left needs a new thread.
-        if state.queue.len() > state.idle && state.running < shared.max_threads {
-            let of_thread = Arc::clone(&shared);
-            match thread::Builder::new().name("loki-mode-worker".to_owned()).spawn(move || of_thread.work()) {
-                Ok(thread) => {
-                    state.running += 1;
-                    state.threads.retain(|thread| !thread.is_finished());
-                    state.threads.push(thread);
-                }
-                // With other threads alive, the job only waits longer.
-                Err(error) if state.running == 0 => {
-                    state.queue.pop_back();
-                    return Err(Rejected { reason: format!("no thread could be started: {error}") });
-                }
-                Err(_) => {}
-            }
+        // With other threads alive, the job only waits longer.
+        if let Err(error) = shared.grow(&mut state)
+            && state.running == 0
+        {
+            state.queue.pop_back();
+            return Err(Rejected { reason: format!("no thread could be started: {error}") });
         }
         drop(state);
         shared.work.notify_one();
         Ok(())
+    }
+
+    /// Does on behalf of a job what waits without working, and lets another job have its place meanwhile. Outside of
+    /// jobs it only waits. There are at most twice as many threads as the pool is made for.
+    pub fn park<T>(&self, wait: impl FnOnce() -> T) -> T {
+        let shared = self.shared();
+        {
+            let mut state = shared.lock();
+            state.parked += 1;
+            // Without another thread, the queue waits as it would have.
+            let _ = shared.grow(&mut state);
+        }
+        let _parked = Parked(&shared);
+        wait()
     }
 
     /// Takes no more jobs, lets the queued ones finish and waits for the threads to end. Must not be called from a
@@ -155,10 +163,35 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many threads there may be: parked ones are not counted, up to as many again.
+    fn limit(&self, state: &State) -> usize {
+        self.max_threads + state.parked.min(self.max_threads)
+    }
+
+    /// Starts a thread if there is work for it.
+    fn grow(self: &Arc<Self>, state: &mut State) -> std::io::Result<()> {
+        // Every idle thread will take one of the queued jobs; only what is left needs a new thread.
+        if state.queue.len() > state.idle && state.running < self.limit(state) {
+            let of_thread = Arc::clone(self);
+            let builder = thread::Builder::new().name("loki-mode-worker".to_owned());
+            let thread = builder.spawn(move || of_thread.work())?;
+            state.running += 1;
+            state.threads.retain(|thread| !thread.is_finished());
+            state.threads.push(thread);
+        }
+        Ok(())
+    }
+
     fn work(&self) {
         let _counted = Counted(self);
         let mut state = self.lock();
         loop {
+            // Those that stood in for parked ones leave when these go on.
+            if state.running > self.limit(&state) {
+                // It may have been woken for a job that another has to take now.
+                self.work.notify_one();
+                return;
+            }
             if let Some(job) = state.queue.pop_front() {
                 drop(state);
                 // One job that panics must not take the thread from the others.
@@ -192,6 +225,17 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         if self.0.pid == std::process::id() {
             self.0.lock().running -= 1;
+        }
+    }
+}
+
+/// Counts a parked job until it goes on, however that comes.
+struct Parked<'a>(&'a Shared);
+
+impl Drop for Parked<'_> {
+    fn drop(&mut self) {
+        if self.0.pid == std::process::id() {
+            self.0.lock().parked -= 1;
         }
     }
 }
@@ -250,6 +294,55 @@ mod tests {
         assert_eq!(done.load(Ordering::SeqCst), 100);
         assert_eq!(pool.threads(), 0);
         assert!(pool.submit(|| ()).is_err());
+    }
+
+    #[test]
+    fn jobs_that_wait_for_other_jobs_do_not_keep_them_from_running() {
+        let pool = Arc::new(Pool::new(2));
+        let (sender, receiver) = mpsc::channel();
+        for job in 0..2 {
+            let (of_job, sender) = (Arc::clone(&pool), sender.clone());
+            pool.submit(move || {
+                let (inner, answer) = mpsc::channel();
+                of_job.submit(move || inner.send(job).unwrap()).unwrap();
+                sender.send(of_job.park(|| answer.recv().unwrap())).unwrap();
+            })
+            .unwrap();
+        }
+        let mut done = [receiver.recv().unwrap(), receiver.recv().unwrap()];
+        done.sort_unstable();
+        assert_eq!(done, [0, 1]);
+        pool.shutdown();
+        let shared = pool.shared();
+        let state = shared.lock();
+        assert_eq!((state.running, state.parked), (0, 0));
+    }
+
+    #[test]
+    fn parking_is_bounded_and_its_threads_leave_when_it_is_over() {
+        let pool = Arc::new(Pool::new(2));
+        let go_on = Arc::new((Mutex::new(false), Condvar::new()));
+        let (sender, parked) = mpsc::channel();
+        for _ in 0..10 {
+            let (of_job, go_on, sender) = (Arc::clone(&pool), Arc::clone(&go_on), sender.clone());
+            pool.submit(move || {
+                of_job.park(|| {
+                    sender.send(()).unwrap();
+                    let (flag, changed) = &*go_on;
+                    drop(changed.wait_while(flag.lock().unwrap(), |go_on| !*go_on).unwrap());
+                });
+            })
+            .unwrap();
+        }
+        (0..4).for_each(|_| parked.recv().unwrap());
+        assert_eq!(pool.threads(), 4);
+        *go_on.0.lock().unwrap() = true;
+        go_on.1.notify_all();
+        (4..10).for_each(|_| parked.recv().unwrap());
+        while pool.threads() > 2 {
+            thread::yield_now();
+        }
+        pool.shutdown();
     }
 
     #[test]
