@@ -12,6 +12,8 @@ use socket2::Socket;
 pub struct CallOptions<'a> {
     /// The longest that this call may take; `None` takes the client's.
     pub timeout: Option<Duration>,
+    /// When the time of the call began to run, if that was earlier than now: a wait for a thread counts.
+    pub began: Option<Instant>,
     /// How often a failed attempt is repeated; `None` takes the client's.
     pub max_retries: Option<u32>,
     /// Ends the call with [`Error::Cancelled`](crate::Error::Cancelled) when it is cancelled.

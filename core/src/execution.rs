@@ -68,7 +68,7 @@ impl<'a> Execution<'a> {
         }
         let headers =
             CallHeaders { client: &client.headers, call: headers::checked("headers", call.headers)? };
-        let now = Instant::now();
+        let now = call.began.unwrap_or_else(Instant::now);
         // A clock that cannot count that far will not run out within the life of the process either.
         let deadline = now.checked_add(timeout).unwrap_or_else(|| now + Duration::from_secs(1 << 30));
         Ok(Execution {

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
@@ -17,6 +17,9 @@ type Job = Box<dyn FnOnce() + Send>;
 /// The pool. Jobs beyond the number of threads wait in the order in which they came. Dropping it lets the threads
 /// finish what is queued and end by themselves; [`Pool::shutdown`] waits for that.
 ///
+/// A job is handed to the thread that has become idle last: it is the one whose memory is still in the caches, and those
+/// that a burst has left behind come to their end, which they would not if they took turns.
+///
 /// A child of a fork has none of its parent's threads: it starts its own, for its own jobs. What the parent had queued
 /// is the parent's.
 pub struct Pool(ArcSwap<Shared>);
@@ -25,7 +28,6 @@ pub struct Pool(ArcSwap<Shared>);
 struct Shared {
     pid: u32,
     state: Mutex<State>,
-    work: Condvar,
     max_threads: usize,
     /// Changed under the lock, but read without it where the lock is another process's.
     closed: AtomicBool,
@@ -33,10 +35,34 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
+    /// Jobs for which there is no thread yet.
     queue: VecDeque<Job>,
-    idle: usize,
+    /// The threads that wait for a job; then the queue is empty.
+    idle: Vec<Arc<Seat>>,
     threads: Vec<JoinHandle<()>>,
     running: usize,
+}
+
+/// Where a thread waits.
+struct Seat {
+    thread: Thread,
+    given: Mutex<Given>,
+}
+
+/// What a waiting thread is given.
+enum Given {
+    Nothing,
+    Job(Job),
+    Leave,
+}
+
+/// Whether a job begins at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placed {
+    /// A thread has it, or was started for it.
+    AtOnce,
+    /// It waits until a thread has done with another one.
+    Waits,
 }
 
 impl Pool {
@@ -69,32 +95,44 @@ impl Pool {
     /// # Errors
     /// [`Rejected`] after [`Pool::shutdown`], or if the first thread cannot be started.
     pub fn submit(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Rejected> {
+        self.place(job).map(drop)
+    }
+
+    /// The same, and says whether the job begins at once.
+    ///
+    /// # Errors
+    /// See [`Pool::submit`].
+    pub fn place(&self, job: impl FnOnce() + Send + 'static) -> Result<Placed, Rejected> {
         let shared = self.shared();
         let mut state = shared.lock();
         if shared.is_closed() {
             return Err(Rejected { reason: "the pool is shut down".to_owned() });
         }
-        state.queue.push_back(Box::new(job));
-        // Every idle thread will take one of the queued jobs; only what is left needs a new thread.
-        if state.queue.len() > state.idle && state.running < shared.max_threads {
-            let of_thread = Arc::clone(&shared);
-            match thread::Builder::new().name("loki-mode-worker".to_owned()).spawn(move || of_thread.work()) {
-                Ok(thread) => {
-                    state.running += 1;
-                    state.threads.retain(|thread| !thread.is_finished());
-                    state.threads.push(thread);
-                }
-                // With other threads alive, the job only waits longer.
-                Err(error) if state.running == 0 => {
-                    state.queue.pop_back();
-                    return Err(Rejected { reason: format!("no thread could be started: {error}") });
-                }
-                Err(_) => {}
+        let job = Box::new(job);
+        if let Some(seat) = state.idle.pop() {
+            drop(state);
+            seat.give(Given::Job(job));
+            return Ok(Placed::AtOnce);
+        }
+        state.queue.push_back(job);
+        if state.running >= shared.max_threads {
+            return Ok(Placed::Waits);
+        }
+        let of_thread = Arc::clone(&shared);
+        match thread::Builder::new().name("loki-mode-worker".to_owned()).spawn(move || of_thread.work()) {
+            Ok(thread) => {
+                state.running += 1;
+                state.threads.retain(|thread| !thread.is_finished());
+                state.threads.push(thread);
+                Ok(Placed::AtOnce)
+            }
+            // With other threads alive, the job only waits longer.
+            Err(_) if state.running > 0 => Ok(Placed::Waits),
+            Err(error) => {
+                state.queue.pop_back();
+                Err(Rejected { reason: format!("no thread could be started: {error}") })
             }
         }
-        drop(state);
-        shared.work.notify_one();
-        Ok(())
     }
 
     /// Takes no more jobs, lets the queued ones finish and waits for the threads to end. Must not be called from a
@@ -129,7 +167,6 @@ impl Shared {
         Shared {
             pid,
             state: Mutex::default(),
-            work: Condvar::new(),
             max_threads,
             closed: AtomicBool::new(closed),
         }
@@ -141,12 +178,14 @@ impl Shared {
 
     /// Takes no more jobs; hands out the threads that are still there.
     fn close(&self) -> Vec<JoinHandle<()>> {
-        let threads = {
+        let (threads, idle) = {
             let mut state = self.lock();
             self.closed.store(true, Ordering::Release);
-            std::mem::take(&mut state.threads)
+            (std::mem::take(&mut state.threads), std::mem::take(&mut state.idle))
         };
-        self.work.notify_all();
+        for seat in idle {
+            seat.give(Given::Leave);
+        }
         threads
     }
 
@@ -156,43 +195,71 @@ impl Shared {
     }
 
     fn work(&self) {
-        let _counted = Counted(self);
-        let mut state = self.lock();
-        loop {
-            if let Some(job) = state.queue.pop_front() {
-                drop(state);
-                // One job that panics must not take the thread from the others.
-                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
-                // The job itself may have forked, and this be the child: the rest of the queue is the parent's.
-                if self.pid != std::process::id() {
-                    return;
-                }
-                state = self.lock();
-                continue;
-            }
-            if self.is_closed() {
-                return;
-            }
-            state.idle += 1;
-            let (woken, timeout) =
-                self.work.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
-            state = woken;
-            state.idle -= 1;
-            if timeout.timed_out() && state.queue.is_empty() {
+        let seat = Arc::new(Seat { thread: thread::current(), given: Mutex::new(Given::Nothing) });
+        while let Some(job) = self.next(&seat) {
+            // One job that panics must not take the thread from the others.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+            // The job itself may have forked, and this be the child: the rest of the queue is the parent's.
+            if self.pid != std::process::id() {
                 return;
             }
         }
     }
+
+    /// The next job, unless there is none for so long that the thread should end.
+    fn next(&self, seat: &Arc<Seat>) -> Option<Job> {
+        let mut state = self.lock();
+        if let Some(job) = state.queue.pop_front() {
+            return Some(job);
+        }
+        if self.is_closed() {
+            state.running -= 1;
+            return None;
+        }
+        state.idle.push(Arc::clone(seat));
+        drop(state);
+        let until = Instant::now() + IDLE;
+        loop {
+            match seat.take() {
+                Given::Job(job) => return Some(job),
+                Given::Leave => {
+                    self.lock().running -= 1;
+                    return None;
+                }
+                Given::Nothing => {}
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if !left.is_zero() {
+                thread::park_timeout(left);
+                continue;
+            }
+            let mut state = self.lock();
+            if let Some(index) = state.idle.iter().position(|idle| Arc::ptr_eq(idle, seat)) {
+                state.idle.remove(index);
+                // Under the same lock: a job that comes next must not count on this thread.
+                state.running -= 1;
+                return None;
+            }
+            drop(state);
+            // Somebody has just taken the seat, to give something to it.
+            thread::park_timeout(Duration::from_millis(1));
+        }
+    }
 }
 
-/// Counts a thread until it ends, however it ends.
-struct Counted<'a>(&'a Shared);
+impl Seat {
+    fn give(&self, what: Given) {
+        *self.given() = what;
+        self.thread.unpark();
+    }
 
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        if self.0.pid == std::process::id() {
-            self.0.lock().running -= 1;
-        }
+    fn take(&self) -> Given {
+        std::mem::replace(&mut *self.given(), Given::Nothing)
+    }
+
+    fn given(&self) -> MutexGuard<'_, Given> {
+        // Nothing that can panic happens under the lock.
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -250,6 +317,40 @@ mod tests {
         assert_eq!(done.load(Ordering::SeqCst), 100);
         assert_eq!(pool.threads(), 0);
         assert!(pool.submit(|| ()).is_err());
+    }
+
+    #[test]
+    fn a_job_is_told_whether_it_has_to_wait_and_the_last_thread_to_idle_takes_the_next_one() {
+        let pool = Pool::new(2);
+        let barrier = Arc::new(Barrier::new(3));
+        let (sender, receiver) = mpsc::channel();
+        let place = |held: bool| {
+            let (barrier, sender) = (Arc::clone(&barrier), sender.clone());
+            let job = move || {
+                if held {
+                    barrier.wait();
+                }
+                sender.send(thread::current().id()).unwrap();
+            };
+            pool.place(job).unwrap()
+        };
+        assert_eq!([place(true), place(true), place(false)], [Placed::AtOnce, Placed::AtOnce, Placed::Waits]);
+        barrier.wait();
+        (0..3).for_each(|_| drop(receiver.recv().unwrap()));
+        while pool.0.load().lock().idle.len() < 2 {
+            thread::yield_now();
+        }
+        // One after the other: always the same thread.
+        let mut seen = Vec::new();
+        for _ in 0..10 {
+            assert_eq!(place(false), Placed::AtOnce);
+            seen.push(receiver.recv().unwrap());
+            while pool.0.load().lock().idle.len() < 2 {
+                thread::yield_now();
+            }
+        }
+        seen.dedup();
+        assert_eq!(seen.len(), 1);
     }
 
     #[test]
