@@ -117,7 +117,7 @@ async def outcome(call: _native.Call) -> Any:
         while (provider := call.provider) is not None:
             await _provide(call, provider)
         if call.is_large:
-            return await asyncio.get_running_loop().run_in_executor(None, call.result)
+            return await asyncio.to_thread(call.result)
     except BaseException:
         call.cancel()
         raise

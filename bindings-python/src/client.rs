@@ -88,7 +88,7 @@ impl Client {
         headers: &Bound<'py, PyAny>,
     ) -> PyResult<Whole<'py>> {
         let response = self.execute(operation, arguments, Given { timeout, max_retries, headers })?;
-        whole(operation.py(), &response)
+        Ok(whole(data(operation.py(), &response)?, &response))
     }
 
     /// Begins what `call` does, on a thread of the pool, for the running event loop.
@@ -101,7 +101,7 @@ impl Client {
         headers: &Bound<'_, PyAny>,
     ) -> PyResult<Call> {
         self.begin_execution(operation, arguments, Given { timeout, max_retries, headers }, |py, response| {
-            data(py, response).map(Bound::unbind)
+            awaited_data(py, response).map(Bound::unbind)
         })
     }
 
@@ -115,7 +115,7 @@ impl Client {
         headers: &Bound<'_, PyAny>,
     ) -> PyResult<Call> {
         self.begin_execution(operation, arguments, Given { timeout, max_retries, headers }, |py, response| {
-            Ok(whole(py, response)?.into_pyobject(py)?.into_any().unbind())
+            Ok(whole(awaited_data(py, response)?, response).into_pyobject(py)?.into_any().unbind())
         })
     }
 
@@ -196,12 +196,18 @@ impl Client {
         let timeout = timeout.unwrap_or(self.engine.options().timeout);
         let terms = Terms { timeout, max_retries, headers, record_attempts: logger.is_some() };
         let engine = self.engine.clone();
-        aio::submit(py, &self.pools.calls, terms, move |options| call(&engine, options), move |py, outcome| {
-            if let Some(logger) = &logger {
-                write_attempts(logger.bind(py), &outcome)?;
-            }
-            build(py, &outcome.map_err(|error| errors::raise(py, error))?)
-        })
+        aio::submit(
+            py,
+            &self.pools.calls,
+            terms,
+            move |options| call(&engine, options),
+            move |py, outcome| {
+                if let Some(logger) = &logger {
+                    write_attempts(logger.bind(py), &outcome)?;
+                }
+                build(py, &outcome.map_err(|error| errors::raise(py, error))?)
+            },
+        )
     }
 }
 
@@ -247,17 +253,29 @@ fn write_attempts(logger: &Bound<'_, PyAny>, outcome: &Result<Response, Error>) 
 /// Data, status, headers and the number of attempts.
 type Whole<'py> = (Bound<'py, PyAny>, u16, Vec<(String, String)>, u32);
 
-fn whole<'py>(py: Python<'py>, response: &Response) -> PyResult<Whole<'py>> {
-    Ok((data(py, response)?, response.status, response.headers(), response.attempts))
+fn whole<'py>(data: Bound<'py, PyAny>, response: &Response) -> Whole<'py> {
+    (data, response.status, response.headers(), response.attempts)
 }
 
 /// Builds the data of an answer.
 pub(crate) fn data<'py>(py: Python<'py>, response: &Response) -> PyResult<Bound<'py, PyAny>> {
+    let _resting = collector::rest(py, response.body().len())?;
+    decoded(py, response, Objects::new(py))
+}
+
+/// The same for an answer that is awaited: a long one is decoded on a thread of its own, which takes turns with the loop.
+fn awaited_data<'py>(py: Python<'py>, response: &Response) -> PyResult<Bound<'py, PyAny>> {
+    if aio::is_large(response) { decoded(py, response, Objects::in_turns(py)?) } else { data(py, response) }
+}
+
+fn decoded<'py>(
+    py: Python<'py>,
+    response: &Response,
+    mut objects: Objects<'py>,
+) -> PyResult<Bound<'py, PyAny>> {
     if matches!(response.operation().returns, Returns::Nothing) {
         return Ok(py.None().into_bound(py));
     }
-    let mut objects = Objects::new(py);
-    let _resting = collector::rest(py, response.body().len())?;
     let built = response.decode(&mut objects);
     built.map_err(|error| objects.into_raised().unwrap_or_else(|| errors::raise(py, error)))
 }

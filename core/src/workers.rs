@@ -164,12 +164,7 @@ impl Drop for Pool {
 
 impl Shared {
     fn new(pid: u32, max_threads: usize, closed: bool) -> Self {
-        Shared {
-            pid,
-            state: Mutex::default(),
-            max_threads,
-            closed: AtomicBool::new(closed),
-        }
+        Shared { pid, state: Mutex::default(), max_threads, closed: AtomicBool::new(closed) }
     }
 
     fn is_closed(&self) -> bool {

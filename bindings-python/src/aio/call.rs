@@ -12,9 +12,6 @@ use super::progress::Progress;
 use super::token::NoToken;
 use crate::arguments;
 
-/// Bytes of an answer from which on decoding it would hold up the loop for long.
-pub(super) const LARGE: usize = 1 << 20;
-
 /// Turns what came out into what the caller gets; or the error, if the call has ended without its thread.
 type Finish = Box<dyn FnOnce(Python<'_>, Option<Error>) -> PyResult<Py<PyAny>> + Send>;
 
@@ -108,7 +105,7 @@ impl Call {
     /// Decoding takes so long that it should not hold up the loop.
     #[getter]
     fn is_large(&self) -> bool {
-        self.progress.bytes() >= LARGE
+        self.progress.is_large()
     }
 
     /// The outcome, once the future is resolved: a Python object, or the exception.

@@ -69,6 +69,14 @@ impl Pools {
     }
 }
 
+/// Bytes of an outcome from which on decoding it would hold up the loop for long: some milliseconds.
+const LARGE: usize = 1 << 20;
+
+/// Whether the finisher of such an outcome runs on a thread beside the loop.
+pub(crate) fn is_large(outcome: &impl Outcome) -> bool {
+    outcome.bytes() >= LARGE
+}
+
 /// Under which terms a job runs.
 pub(crate) struct Terms {
     /// How long it may take, the wait for a thread included.
@@ -80,7 +88,7 @@ pub(crate) struct Terms {
 
 /// What a job brings.
 pub(crate) trait Outcome: Send + 'static {
-    /// How much there is to be decoded: from [`call::LARGE`] on, the finisher runs on another thread of Python's, so
+    /// How much there is to be decoded: from [`LARGE`] on, the finisher runs on another thread of Python's, so
     /// that the loop goes on meanwhile.
     fn bytes(&self) -> usize;
 }
@@ -127,7 +135,9 @@ pub(crate) fn submit<T: Outcome>(
             ..CallOptions::default()
         };
         let outcome = token::during(&on_thread, || job(&options)).map_err(token::late_is_a_timeout);
-        on_thread.weigh(outcome.as_ref().map_or(0, Outcome::bytes));
+        if outcome.as_ref().is_ok_and(is_large) {
+            on_thread.mark_as_large();
+        }
         *left_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
         drop(finishing);
     });

@@ -1,6 +1,6 @@
 //! How far a call is, as its coroutine and its thread see it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,8 +21,8 @@ pub(super) struct Progress {
     stage: Mutex<Stage>,
     /// Wakes the thread that asks for a token.
     answered: Condvar,
-    /// How much there is to be decoded.
-    bytes: AtomicUsize,
+    /// See [`super::is_large`].
+    large: AtomicBool,
 }
 
 enum Stage {
@@ -49,18 +49,14 @@ impl Progress {
             timeout,
             stage: Mutex::new(Stage::Queued),
             answered: Condvar::new(),
-            bytes: AtomicUsize::new(0),
+            large: AtomicBool::new(false),
         }
     }
 
     // ---- on the loop's thread, with the interpreter ----
 
     /// A future that is resolved when there is something to look at.
-    pub(super) fn expect<'py>(
-        &self,
-        py: Python<'py>,
-        event_loop: &Bound<'py, PyAny>,
-    ) -> PyResult<Py<PyAny>> {
+    pub(super) fn expect<'py>(&self, py: Python<'py>, event_loop: &Bound<'py, PyAny>) -> PyResult<Py<PyAny>> {
         let future = call(&event_loop.getattr(intern!(py, "create_future"))?, (), None)?.unbind();
         self.mailbox.expect(self.id, future.clone_ref(py));
         Ok(future)
@@ -124,13 +120,12 @@ impl Progress {
         }
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes.load(Ordering::Relaxed)
+    pub(super) fn is_large(&self) -> bool {
+        self.large.load(Ordering::Relaxed)
     }
 
     pub(super) fn left(&self) -> Duration {
-        self.deadline
-            .map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()))
+        self.deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
     // ---- on a thread of the pool ----
@@ -145,8 +140,8 @@ impl Progress {
         true
     }
 
-    pub(super) fn weigh(&self, bytes: usize) {
-        self.bytes.store(bytes, Ordering::Relaxed);
+    pub(super) fn mark_as_large(&self) {
+        self.large.store(true, Ordering::Relaxed);
     }
 
     /// Has the coroutine give a token, and waits for it.
