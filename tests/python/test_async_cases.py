@@ -55,8 +55,10 @@ def test_managers_await_what_the_client_does(control_plane):
             project = (await client.list_projects())[0]
             task = await tasks.create_task(project.id, "of the manager", priority="high")
             assert (await tasks.update_task(task.id, status="in_progress")).status == "in_progress"
-            assert await tasks.get_task(task.id) in await tasks.list_tasks(project.id)
-            session = (await sessions.list_sessions(project.id))[0]
+            assert (await tasks.get_task(task.id)).title == "of the manager"
+            assert all(found.status == "pending" for found in await tasks.list_tasks(status="pending"))
+            found = [await sessions.list_sessions(project.id) for project in await client.list_projects()]
+            session = next(session for of_project in found for session in of_project)
             assert (await sessions.get_session(session.id)).id == session.id
             assert await tasks.delete_task(task.id) is None
 
