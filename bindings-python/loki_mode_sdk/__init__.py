@@ -24,19 +24,28 @@ from loki_mode_sdk.generated.models import *  # noqa: F403 - its __all__ says wh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from loki_mode_sdk.aio import AsyncAutonomiClient, AsyncClient, AsyncSessionManager, AsyncTaskManager
     from loki_mode_sdk.raw import Headers, RawResponse
 else:
 
     def __getattr__(name):
-        # Few programs use these two, and what they are made of takes longer to import than all of the rest.
+        # Few programs use all of these, and what they are made of takes longer to import than all of the rest.
         if name in ("Headers", "RawResponse"):
             from loki_mode_sdk import raw
 
             return getattr(raw, name)
+        if name in ("AsyncAutonomiClient", "AsyncClient", "AsyncSessionManager", "AsyncTaskManager"):
+            from loki_mode_sdk import aio
+
+            return getattr(aio, name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 __all__ = [
+    "AsyncAutonomiClient",
+    "AsyncClient",
+    "AsyncSessionManager",
+    "AsyncTaskManager",
     "AutonomiClient",
     "Client",
     "EventStream",

@@ -3,6 +3,7 @@
 //! One narrow waist, [`client::Client`], and the classes of the models that it returns. What an endpoint is called
 //! and how its arguments are documented is the business of the Python source above it.
 
+mod aio;
 mod arguments;
 mod client;
 mod collector;
@@ -21,6 +22,8 @@ mod signals;
 mod _native {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::aio::{Call, Reader};
     #[pymodule_export]
     use crate::client::{Client, decode};
     #[pymodule_export]

@@ -88,7 +88,7 @@ impl Execution<'_> {
             if let Some(token) = self.token() {
                 mask::mask_body(&mut answer.body, token);
             }
-            return Err(if answer.is_success() { self.not_json(&answer) } else { self.refuse(&answer) });
+            return Err(if answer.is_success() { self.a_page(&answer) } else { self.refuse(&answer) });
         }
     }
 

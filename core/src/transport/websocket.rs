@@ -73,7 +73,7 @@ pub(crate) enum Heard {
 impl Http {
     /// Opens a WebSocket at this URL, which begins with `http`. Its query may hold a secret and is shown nowhere.
     pub(crate) fn socket(&self, url: &str, limits: &Limits<'_>, limit: usize) -> Result<Socket, Refusal> {
-        let attempt = Attempt::new(limits, self.setup.connect_timeout, false);
+        let attempt = Attempt::new(limits, self.setup.connect_timeout, false, url.len());
         context::lend(&attempt, || {
             let unreachable = |broken| Refusal::Unreachable(self.failure(&attempt, broken));
             let line = self.dial(url).map_err(unreachable)?;
@@ -156,7 +156,7 @@ impl Http {
 impl Socket {
     /// Sends a message of text; false if the connection is gone.
     pub(crate) fn send(&mut self, text: &str, limits: &Limits<'_>) -> bool {
-        let attempt = Attempt::new(limits, Duration::ZERO, false);
+        let attempt = Attempt::new(limits, Duration::ZERO, false, 0);
         context::lend(&attempt, || self.0.send(Message::text(text))).is_ok()
     }
 
@@ -165,7 +165,7 @@ impl Socket {
     /// # Errors
     /// Why the wait was ended from outside.
     pub(crate) fn hear(&mut self, limits: &Limits<'_>) -> Result<Heard, Stop> {
-        let attempt = Attempt::new(limits, Duration::ZERO, false);
+        let attempt = Attempt::new(limits, Duration::ZERO, false, 0);
         let outcome = context::lend(&attempt, || self.0.read());
         match (outcome, attempt.stop.get()) {
             (Ok(Message::Text(text)), _) => Ok(Heard::Text(text.as_str().to_owned())),
@@ -183,7 +183,7 @@ impl Drop for Socket {
         // A farewell, if it can be said at once; the server notices the end of the connection, too.
         let limits =
             Limits { deadline: Instant::now() + Duration::from_millis(50), cancel: None, interrupted: None };
-        let attempt = Attempt::new(&limits, Duration::ZERO, false);
+        let attempt = Attempt::new(&limits, Duration::ZERO, false, 0);
         let _ = context::lend(&attempt, || self.0.close(None).and_then(|()| self.0.flush()));
     }
 }
