@@ -24,15 +24,20 @@ from loki_mode_sdk.generated.models import *  # noqa: F403 - its __all__ says wh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from loki_mode_sdk import webhooks as webhooks
     from loki_mode_sdk.raw import Headers, RawResponse
 else:
 
     def __getattr__(name):
-        # Few programs use these two, and what they are made of takes longer to import than all of the rest.
+        # Few programs use these, and what they are made of takes longer to import than all of the rest.
         if name in ("Headers", "RawResponse"):
             from loki_mode_sdk import raw
 
             return getattr(raw, name)
+        if name == "webhooks":
+            import importlib
+
+            return importlib.import_module("loki_mode_sdk.webhooks")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
