@@ -10,4 +10,4 @@ mod provider;
 mod report;
 mod runtime;
 pub mod text;
-mod webhooks;
+pub mod webhooks;

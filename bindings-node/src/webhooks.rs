@@ -30,7 +30,7 @@ impl GivenSecret {
 /// Throws unless the webhook was signed with one of the secrets. `headers` is a JSON array of pairs, `secrets` one of
 /// secrets; `tolerance` and `now` are seconds.
 #[napi]
-pub(crate) fn verify_webhook(
+pub fn verify_webhook(
     body: Uint8Array,
     headers: String,
     secrets: String,
@@ -52,7 +52,7 @@ pub(crate) fn verify_webhook(
 
 /// The JSON text of an array: the fields of the event, and the body.
 #[napi]
-pub(crate) fn parse_webhook(body: Uint8Array) -> Result<String> {
+pub fn parse_webhook(body: Uint8Array) -> Result<String> {
     let event = webhook::parse(&body).map_err(thrown)?;
     let payload = webhook::payload(&body).map_err(thrown)?;
     let fields = serde_json::to_string(&event).expect("strings, numbers and JSON can be written as JSON");
@@ -61,7 +61,7 @@ pub(crate) fn parse_webhook(body: Uint8Array) -> Result<String> {
 
 /// The headers that a sender adds, as the JSON text of an array of pairs; `timestamp` is seconds.
 #[napi]
-pub(crate) fn sign_webhook(
+pub fn sign_webhook(
     body: Uint8Array,
     secret: String,
     scheme: String,

@@ -119,7 +119,8 @@ export function verify(
   const several = Array.isArray(secrets) ? secrets : [secrets];
   const texts = `[${several.filter((secret) => secret != null).map((secret) => secretText('secrets', secret))}]`;
   const seconds = milliseconds('tolerance', tolerance) / 1e3;
-  translated(() => native.verifyWebhook(bytes, pairs, texts, seconds, time('now', now)));
+  const clock = time('now', now);
+  translated(() => native.verifyWebhook(bytes, pairs, texts, seconds, clock));
 }
 
 /**
