@@ -24,6 +24,7 @@ from loki_mode_sdk.generated.models import *  # noqa: F403 - its __all__ says wh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from loki_mode_sdk import webhooks as webhooks
     from loki_mode_sdk.aio import AsyncAutonomiClient, AsyncClient, AsyncSessionManager, AsyncTaskManager
     from loki_mode_sdk.raw import Headers, RawResponse
 else:
@@ -38,6 +39,10 @@ else:
             from loki_mode_sdk import aio
 
             return getattr(aio, name)
+        if name == "webhooks":
+            import importlib
+
+            return importlib.import_module("loki_mode_sdk.webhooks")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -16,6 +16,7 @@ mod models;
 mod objects;
 mod options;
 mod signals;
+mod webhooks;
 
 /// The native module.
 #[pyo3::pymodule(gil_used = false)]
@@ -28,6 +29,8 @@ mod _native {
     use crate::client::{Client, decode};
     #[pymodule_export]
     use crate::events::EventStream;
+    #[pymodule_export]
+    use crate::webhooks::{parse_webhook, sign_webhook, verify_webhook};
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "the name that Python packages use")]

@@ -318,7 +318,7 @@ pub struct Rejected {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Barrier;
+    use std::sync::{Barrier, Condvar};
     use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc;
 
