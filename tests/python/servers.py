@@ -78,16 +78,17 @@ class FaultServer:
 
 
 class ControlPlane:
-    """`loki-control-plane` in memory, with something in it."""
+    """`loki-control-plane` in memory, with something in it; further options as on its command line."""
 
     TOKEN = "loki_test_admin_token"
 
-    def __init__(self, profile: str) -> None:
+    def __init__(self, profile: str, *options: str) -> None:
         self.profile = profile
+        self._options = options
 
     def __enter__(self) -> ControlPlane:
         command = [binary("loki-control-plane"), "--port", "0", "--seed"]
-        command += ["--token", self.TOKEN, "--profile", self.profile]
+        command += ["--token", self.TOKEN, "--profile", self.profile, *self._options]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
         self.base_url = self._process.stdout.readline().strip()
         assert self.base_url.startswith("http://"), f"{command} said {self.base_url!r}"

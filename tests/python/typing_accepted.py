@@ -20,6 +20,7 @@ from loki_mode_sdk import (
     EventStream,
     ForbiddenError,
     Headers,
+    LiveEvent,
     NotFoundError,
     PermissionDeniedError,
     Project,
@@ -28,11 +29,14 @@ from loki_mode_sdk import (
     RunEvent,
     Session,
     SessionManager,
+    SessionStatus,
+    StartedSession,
     Task,
     TaskManager,
     Tenant,
     TokenAuth,
 )
+from loki_mode_sdk.generated.live import LiveEventType
 
 
 def quick_start() -> None:
@@ -83,6 +87,19 @@ def helpers(client: Client) -> None:
             print(f"[{event.event_type}] {event.phase}: {event.details}")
             last_timestamp = event.timestamp
         time.sleep(2)
+
+
+def sessions(client: AutonomiClient) -> LiveEvent:
+    started: StartedSession = client.start_session("./docs/prd.md", options={"dryRun": True})
+    status: SessionStatus = client.get_session_status(started.session_id)
+    completed: int = status.tasks.completed
+    phase: str | None = status.session.current_phase
+    wanted: list[LiveEventType] = ["task:completed", "task:failed"]
+    history = client.get_event_history(started.session_id, [*wanted], limit=10)
+    data: dict[str, Any] = history.events[0].data
+    stopped: dict[str, Any] = client.stop_session(started.session_id)
+    print(completed, phase, data, stopped, client.get_run_timeline(1, after=7))
+    return history.events[0]
 
 
 def errors() -> None:

@@ -29,6 +29,9 @@ client.get_project(1, headers={"a": 1})  # error
 runs: int = client.raw.list_runs()  # error
 colour = client.raw.get_project(1).data.colour  # error
 client.raw.get_project()  # error
+client.start_session(prdPath="x")  # error
+client.get_event_history(types="task:completed")  # error
+started: int = client.start_session().session_id  # error
 
 
 async def token() -> str:
