@@ -318,9 +318,9 @@ pub struct Rejected {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Barrier, Condvar};
     use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc;
+    use std::sync::{Barrier, Condvar};
 
     use super::*;
 
