@@ -727,7 +727,7 @@ export class AutonomiClient {
    *
    * `POST /api/sessions`.
    *
-   * @param params - What to look for; every field can be left out.
+   * @param params - The parameters; every one of them can be left out.
    * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `StartedSession`.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -1030,7 +1030,7 @@ export class AutonomiClient {
    *
    * `GET /api/audit`, on deployed servers `GET /api/v2/audit`.
    *
-   * @param params - What to look for; every field can be left out.
+   * @param params - The parameters; every one of them can be left out.
    * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns A list of `AuditEntry`, empty if there is none.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
