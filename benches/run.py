@@ -57,7 +57,7 @@ def fill_audit(base_url, token, rows):
 def many_at_a_time(base_url, token, project_id):
     for in_flight in IN_FLIGHT:
         peers = AsyncPeers(base_url, token, in_flight)
-        calls = 300 if in_flight == 1 else max(1024, in_flight * 8)
+        calls = max(300, in_flight * 4)
         results = measure_async(
             peers.get_project(project_id), rounds=9, calls=calls, in_flight=in_flight, finish=peers.close
         )
