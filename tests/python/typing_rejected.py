@@ -42,7 +42,7 @@ AutonomiClient.from_env(colour="red")  # error
 webhooks.verify({}, {}, "a")  # error
 webhooks.parse([])  # error
 webhooks.unwrap(b"", {}, 5)  # error
-webhooks.parse(b"{}").gate  # error
+gate = webhooks.parse(b"{}").gate  # error
 
 
 async def token() -> str:
