@@ -55,6 +55,7 @@ else:
         def __class_getitem__(cls, item):
             return cls
 
+
 __all__ = ["AutonomiClient", "Client", "InsecureTransportWarning", "TokenAuth"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -10,7 +11,14 @@ import warnings
 
 import pytest
 
-from loki_mode_sdk import APITimeoutError, AutonomiClient, ConfigError, InsecureTransportWarning, ServerError
+from loki_mode_sdk import (
+    APITimeoutError,
+    AsyncAutonomiClient,
+    AutonomiClient,
+    ConfigError,
+    InsecureTransportWarning,
+    ServerError,
+)
 
 
 def sent(fault_server):
@@ -163,4 +171,13 @@ def test_it_reads_what_the_process_was_started_with(fault_server):
     program = "from loki_mode_sdk import AutonomiClient; AutonomiClient.from_env().get_status()"
     environment = {**os.environ, "LOKI_BASE_URL": fault_server.serve([{"json": {}}]), "LOKI_API_TOKEN": "loki_x"}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+    assert sent(fault_server)["headers"]["authorization"] == "Bearer loki_x"
+
+
+def test_the_client_for_asyncio_reads_them_too(monkeypatch, fault_server):
+    monkeypatch.setenv("LOKI_BASE_URL", fault_server.serve([{"json": {}}]))
+    monkeypatch.setenv("LOKI_API_TOKEN", "loki_x")
+    client = AsyncAutonomiClient.from_env()
+    assert type(client) is AsyncAutonomiClient
+    asyncio.run(client.get_status())
     assert sent(fault_server)["headers"]["authorization"] == "Bearer loki_x"
