@@ -35,6 +35,8 @@ from loki_mode_sdk import (
     TaskManager,
     Tenant,
     TokenAuth,
+    WebhookVerificationError,
+    webhooks,
 )
 from loki_mode_sdk.generated.live import LiveEventType
 
@@ -148,6 +150,21 @@ def options(path: pathlib.Path) -> None:
     value: str = headers["retry-after"]
     deleted: RawResponse[None] = derived.raw.delete_tenant(1)
     print(first, value, runs.status + runs.attempts, headers.get_all("via"), deleted)
+
+
+def from_environment() -> Traced:
+    return Traced.from_env(timeout=1, token=None, headers={"x-team": "a"}, ca_file=pathlib.Path("ca.pem"))
+
+
+def webhook(body: bytes, headers: dict[str, str], environ: dict[str, object], scope: list[tuple[bytes, bytes]]) -> str:
+    webhooks.verify(body, environ, None)
+    webhooks.verify(memoryview(body), scope, ["a", b"b", None], tolerance=60, now=1.5)
+    event: webhooks.WebhookEvent = webhooks.unwrap(body, headers, "a")
+    if isinstance(event, webhooks.ApprovalRequest):
+        gate: str | None = event.gate
+        print(gate)
+    signed: dict[str, str] = webhooks.sign(body, b"a", scheme="standard", id="a", timestamp=1)
+    raise WebhookVerificationError(f"{signed} {event.payload['x']}", reason=event.type)
 
 
 async def fetch_token_from_afar() -> str:

@@ -3,6 +3,7 @@
 import { inspect } from 'node:util';
 import { asyncDispose } from '../dispose.js';
 import { bindEngine, Engine } from '../engine.js';
+import { optionsOfEnvironment } from '../environment.js';
 import type { AutonomiError, ConfigError, NotFoundError } from '../errors.js';
 import type { CallOptions, ClientChanges, ClientOptions } from '../options.js';
 import { type RawClient, rawClient } from '../raw.js';
@@ -71,6 +72,23 @@ export class AutonomiClient {
   constructor(options: ClientOptions | Engine) {
     this.#engine = Engine.of(options);
     bindEngine(this, this.#engine);
+  }
+
+  /**
+   * Makes a client from environment variables: `LOKI_BASE_URL`, `LOKI_API_TOKEN` or `LOKI_API_TOKEN_FILE` (a file that
+   * holds it), `LOKI_TIMEOUT` (in seconds), `LOKI_MAX_RETRIES`, `LOKI_PATH_STYLE`, `LOKI_CA_FILE`. One that is empty
+   * counts as not set. The constructor reads none of them.
+   *
+   * ```ts
+   * const client = AutonomiClient.fromEnv({ appInfo: 'deploy-bot/2.1' });
+   * ```
+   *
+   * @param overrides - Options that are set here, whatever the environment says: their variables are not looked at.
+   * @returns A client; without `LOKI_BASE_URL`, of `http://localhost:57374`.
+   * @throws {@link ConfigError} if a variable or an option is no good; the message names it.
+   */
+  static fromEnv(overrides: Partial<ClientOptions> = {}): AutonomiClient {
+    return new this(optionsOfEnvironment(overrides));
   }
 
   /**

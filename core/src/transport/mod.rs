@@ -30,6 +30,7 @@ use self::places::Places;
 use self::proxy::Route;
 pub(crate) use self::resolve::is_loopback;
 pub(crate) use self::streaming::{Opened, Reading};
+pub(crate) use self::tls::certificates;
 pub(crate) use self::websocket::{Heard, Refusal, Socket};
 use crate::call::{Limits, Stop};
 use crate::config::Options;
