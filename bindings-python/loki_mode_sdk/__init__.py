@@ -25,6 +25,7 @@ from loki_mode_sdk.generated.models import *  # noqa: F403 - its __all__ says wh
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from loki_mode_sdk.raw import Headers, RawResponse
+    from loki_mode_sdk.streams import RunFollower
 else:
 
     def __getattr__(name):
@@ -33,6 +34,10 @@ else:
             from loki_mode_sdk import raw
 
             return getattr(raw, name)
+        if name == "RunFollower":
+            from loki_mode_sdk import streams
+
+            return getattr(streams, name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -43,6 +48,7 @@ __all__ = [
     "Headers",
     "InsecureTransportWarning",
     "RawResponse",
+    "RunFollower",
     "TokenAuth",
     "__version__",
 ]

@@ -24,7 +24,7 @@ mod _native {
     #[pymodule_export]
     use crate::client::{Client, decode};
     #[pymodule_export]
-    use crate::events::EventStream;
+    use crate::events::{EventStream, Stream};
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "the name that Python packages use")]
