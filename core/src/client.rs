@@ -128,7 +128,12 @@ impl Client {
         Vec::new()
     }
 
-    fn check_open(&self) -> Result<(), Error> {
+    /// What a stream needs of it.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0
+    }
+
+    pub(crate) fn check_open(&self) -> Result<(), Error> {
         if self.0.closed.load(Ordering::Relaxed) {
             return Err(Error::config("client", "the client is closed"));
         }

@@ -1,6 +1,7 @@
 //! One call from its arguments to its answer: the only place where request, dialect, retry, transport and bridges
 //! meet.
 
+mod streaming;
 mod unanswered;
 
 use std::borrow::Cow;
@@ -27,6 +28,8 @@ use crate::transport::{Cause, Wire};
 
 /// How often a call is sent on to another address of the same server.
 const MAX_REDIRECTS: u32 = 5;
+
+pub(crate) use self::streaming::Incoming;
 
 /// The headers that the caller adds.
 struct CallHeaders<'a> {
@@ -301,7 +304,8 @@ impl<'a> Execution<'a> {
             let began = self.log.is_some().then(Instant::now);
             let sent = self.client.server.http.send(&wire, &self.limits);
             if let (Some(began), Some(log)) = (began, &mut self.log) {
-                log.push(unanswered::record(self.attempts, request, &sent, began.elapsed()));
+                let outcome = sent.as_ref().map(|received| (received.status, received.reused));
+                log.push(unanswered::record(self.attempts, request, outcome, began.elapsed()));
             }
             let (setback, outcome) = match sent {
                 Ok(received) => {

@@ -113,6 +113,20 @@ const HEARTBEAT_DATA: Model = Model {
     ],
 };
 
+const GAP_DATA: Model = Model {
+    name: "GapEventData",
+    doc: "What events of the type `gap` hold.",
+    fields: &[
+        Field::expected("reason", FieldType::Str, "Why what was missed could not be had.").known(&[
+            "server_restarted",
+            "history_too_short",
+            "no_replay",
+        ]),
+        Field::optional("last_event_id", FieldType::Str, "The last event that was received before.")
+            .wire("lastEventId"),
+    ],
+};
+
 const fn event(name: &'static str, doc: &'static str, data: Option<&'static Model>) -> EventType {
     EventType { name, doc, data }
 }
@@ -144,6 +158,11 @@ pub const EVENT_TYPES: &[EventType] = &[
     event("metrics:update", "Figures have changed.", None),
     event("input:requested", "A session waits for the input of a person.", None),
     event("heartbeat", "A session is still at work.", Some(&HEARTBEAT_DATA)),
+    event(
+        "gap",
+        "Events may be missing here: the connection was lost, and what was missed could not be had. Made by the SDK itself.",
+        Some(&GAP_DATA),
+    ),
 ];
 
 pub(crate) const CHAPTER: Chapter = Chapter {

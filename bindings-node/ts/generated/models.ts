@@ -687,6 +687,17 @@ export interface HeartbeatEventData {
   queuedTasks: number;
 }
 
+/** What events of the type `gap` hold. */
+export interface GapEventData {
+  /**
+   * Why what was missed could not be had. Known values: `server_restarted`, `history_too_short`, `no_replay`;
+   * others are possible.
+   */
+  reason: string;
+  /** The last event that was received before. */
+  lastEventId?: string;
+}
+
 /** What live events hold in their `data`, by type, as far as that is known. */
 export interface LiveEventData {
   /** A session was started. */
@@ -739,6 +750,11 @@ export interface LiveEventData {
   'input:requested': Record<string, unknown>;
   /** A session is still at work. */
   heartbeat: HeartbeatEventData;
+  /**
+   * Events may be missing here: the connection was lost, and what was missed could not be had. Made by the
+   * SDK itself.
+   */
+  gap: GapEventData;
 }
 
 /** The types of live events that are known. */

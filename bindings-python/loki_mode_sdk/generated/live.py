@@ -33,4 +33,5 @@ LiveEventType = Literal[
     "metrics:update",
     "input:requested",
     "heartbeat",
+    "gap",
 ]

@@ -28,7 +28,7 @@ const BATCH: usize = 2048;
 /// The longest that one poll may take; a slow answer to one must not hold up the others.
 const LONGEST_POLL: Duration = Duration::from_secs(30);
 /// How long a run that was there may be unknown to the server before that is believed.
-const LONGEST_ABSENCE: Duration = Duration::from_secs(30);
+pub(super) const LONGEST_ABSENCE: Duration = Duration::from_secs(30);
 /// How many answers in a row may be something else than a timeline before that is believed.
 const MAX_GARBLED: u32 = 5;
 /// What is to be followed, and how.
@@ -492,7 +492,7 @@ impl Follower {
 }
 
 /// Whether a failure may be over in a while.
-fn is_passing(error: &Error) -> bool {
+pub(super) fn is_passing(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Connection | ErrorKind::Timeout | ErrorKind::Server | ErrorKind::RateLimit => true,
         ErrorKind::Api => error.details().status_code == Some(408),

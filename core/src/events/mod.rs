@@ -2,9 +2,12 @@
 
 mod cursor;
 mod follow;
+mod live;
 mod pace;
 #[cfg(test)]
 mod properties;
+mod replay;
+mod sse;
 mod stream;
 mod timeline;
 mod timestamp;
@@ -16,6 +19,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 
 pub use self::follow::{FollowOptions, Until};
+pub use self::live::LiveOptions;
 pub use self::stream::{Batch, Pulled, Step, Stream, StreamCall};
 use self::timeline::Timeline;
 pub use self::timestamp::{parse_since, parse_timestamp};

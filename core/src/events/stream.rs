@@ -325,13 +325,18 @@ impl<'a> Pull<'a> {
             || !self.log.is_empty() && waited >= Duration::from_secs(1)
     }
 
+    /// When the caller is to hear something, whatever happens.
+    pub(crate) fn idle_at(&self) -> Instant {
+        let silence = if self.log.is_empty() { LONGEST_SILENCE } else { Duration::from_secs(1) };
+        self.began + silence
+    }
+
     /// Waits until then, or for as long as the caller is to be left without a word; true if the moment has come.
     ///
     /// # Errors
     /// [`Error::Cancelled`] or [`Error::Interrupted`].
     pub(crate) fn wait_until(&self, moment: Instant) -> Result<bool, Error> {
-        let silence = if self.log.is_empty() { LONGEST_SILENCE } else { Duration::from_secs(1) };
-        let until = moment.min(self.began + silence);
+        let until = moment.min(self.idle_at());
         let left = until.saturating_duration_since(Instant::now());
         // A limit beyond the wait, so that the wait ends first.
         self.limits(until + Duration::from_secs(60)).wait(left).map_err(ended)?;
@@ -347,6 +352,14 @@ pub(crate) fn ended(stop: Stop) -> Error {
         Stop::Interrupted => (ErrorKind::Interrupted, "the stream was interrupted"),
     };
     ErrorInfo::new(kind, message).into()
+}
+
+/// The error of a wait that the transport gave up.
+pub(crate) fn stopped(cause: &crate::transport::Cause) -> Error {
+    match cause {
+        crate::transport::Cause::Stopped(stop) => ended(*stop),
+        other => ErrorInfo::new(ErrorKind::Connection, other.to_string()).into(),
+    }
 }
 
 /// The model of an operation's list, which the events of a stream are.

@@ -6,6 +6,7 @@ mod common;
 mod faults;
 mod follow;
 mod limits;
+mod live;
 mod options;
 mod proxies;
 mod secrets;
