@@ -6,7 +6,7 @@ from loki_mode_sdk import _native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
     from typing import Callable
 
@@ -73,7 +73,7 @@ class EventStream:
         since: str | datetime | None = None,
         cursor: str | None = None,
         poll_interval: float = 2.0,
-        until: str | Collection[str] | Callable[[RunEvent], object] | None = None,
+        until: str | Iterable[str] | Callable[[RunEvent], object] | None = None,
         timeout: float | None = None,
     ) -> RunFollower:
         """Follows a run: returns an iterator that waits for its events and gives each exactly once.
@@ -88,10 +88,10 @@ class EventStream:
             cursor: The `cursor` of an earlier follower of this run, to go on where it stood.
             poll_interval: About how many seconds pass from one request to the next; less after
                 news, more when a run has been quiet for long.
-            until: When to stop. Default: when the run has ended. A state, or a list, tuple or set
-                of states: also when the run is in one of them; an empty one: never, not even when
-                the run has ended. A function: also when it returns true for an event; it is asked
-                when the next event is wanted, that is when this one was dealt with.
+            until: When to stop. Default: when the run has ended. A state or a collection of states:
+                also when the run is in one of them; an empty collection: never, not even when the
+                run has ended. A function: also when it returns true for an event; it is asked when
+                the next event is wanted, that is when this one was dealt with.
             timeout: Seconds that the iterator may last; then it raises `APITimeoutError`. Default:
                 without end.
 
@@ -117,13 +117,13 @@ class EventStream:
 
     def follow_many(
         self,
-        run_ids: Collection[int | str] = (),
+        run_ids: Iterable[int | str] = (),
         *,
         project_id: int | str | None = None,
         since: str | datetime | None = None,
         cursor: str | None = None,
         poll_interval: float = 2.0,
-        until: str | Collection[str] | Callable[[RunEvent], object] | None = None,
+        until: str | Iterable[str] | Callable[[RunEvent], object] | None = None,
         timeout: float | None = None,
     ) -> RunFollower:
         """Follows many runs in one thread; `run_id` of an event says which run it is of.
@@ -134,7 +134,7 @@ class EventStream:
         Endpoints: those of `follow`, and `GET /api/runs` (deployed servers: `GET /api/v2/runs`).
 
         Args:
-            run_ids: Identifiers of runs: a list, a tuple or a set.
+            run_ids: Identifiers of runs.
             project_id: Identifier of a project: its active runs are followed, too, and so are all
                 that are started later.
             since: A timestamp: earlier events are left out. Without an offset, it is in UTC.

@@ -1,12 +1,12 @@
 //! What a stream is opened with, as it comes from Python.
 
 use loki_mode_core::Value;
-use loki_mode_core::events::{FollowOptions, Until};
+use loki_mode_core::events::{FollowOptions, LiveOptions, Until};
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::arguments;
 use crate::finalizing::call;
@@ -52,6 +52,26 @@ impl Follow {
     }
 }
 
+/// Which live events are wanted.
+pub(super) fn live(given: &Bound<'_, PyDict>) -> PyResult<LiveOptions> {
+    let mut options = LiveOptions::default();
+    for (name, value) in given {
+        if value.is_none() {
+            continue;
+        }
+        let name = name.extract::<String>()?;
+        let (name, value) = (name.as_str(), &value);
+        match name {
+            "session_id" => options.session_id = Some(arguments::id(name, value)?),
+            "types" => options.types = texts(name, "a collection of str", value)?,
+            "min_level" => options.min_level = Some(text(name, value)?),
+            "history" => options.history = Some(arguments::count(name, value)?),
+            _ => return Err(unknown(name)),
+        }
+    }
+    Ok(options)
+}
+
 /// A moment: text as servers send it, or a `datetime`.
 pub(super) fn moment(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     const EXPECTED: &str = "str or datetime.datetime";
@@ -72,41 +92,39 @@ fn until(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Until> {
     if let Some(state) = arguments::text(name, value)? {
         return Ok(Until::States(vec![state]));
     }
-    const EXPECTED: &str = "a str, a collection of str or a function";
-    if !is_collection(value) {
-        return Err(arguments::mismatch(name, EXPECTED, value));
-    }
-    let mut states = Vec::new();
-    for item in value.try_iter()? {
-        let item = item?;
-        states.push(arguments::text(name, &item)?.ok_or_else(|| {
-            let found =
-                item.get_type().name().map_or_else(|_| "something else".to_owned(), |name| name.to_string());
-            PyTypeError::new_err(format!("{name} must be {EXPECTED}, not a collection with {found}"))
-        })?);
-    }
+    let states = texts(name, "str, a collection of str, or a function", value)?;
     Ok(if states.is_empty() { Until::Never } else { Until::States(states) })
 }
 
-fn ids(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<Value>> {
-    // A string would be taken for its characters.
-    if !is_collection(value) {
-        return Err(arguments::mismatch(name, "a list, tuple or set of int or str", value));
-    }
-    value.try_iter()?.map(|item| arguments::id(name, &item?)).collect()
+fn texts(name: &str, expected: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    let read = |item: Bound<'_, PyAny>| {
+        arguments::text(name, &item)?.ok_or_else(|| {
+            let found =
+                item.get_type().name().map_or_else(|_| "something else".to_owned(), |name| name.to_string());
+            PyTypeError::new_err(format!("{name} must be {expected}, not a collection with {found}"))
+        })
+    };
+    items(name, expected, value)?.iter().map(read).collect()
 }
 
-fn is_collection(value: &Bound<'_, PyAny>) -> bool {
-    value.is_instance_of::<PyList>()
-        || value.is_instance_of::<PyTuple>()
-        || value.is_instance_of::<PySet>()
-        || value.is_instance_of::<PyFrozenSet>()
+fn ids(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<Value>> {
+    items(name, "a collection of int or str", value)?.iter().map(|item| arguments::id(name, &item)).collect()
+}
+
+/// What stands in a list, or in whatever else can be iterated; a string would be taken for its characters.
+fn items<'py>(name: &str, expected: &str, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+    let py = value.py();
+    let is_text = value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>();
+    if is_text || !value.hasattr(intern!(py, "__iter__"))? {
+        return Err(arguments::mismatch(name, expected, value));
+    }
+    Ok(call(&py.get_type::<PyList>(), (value,), None)?.cast_into::<PyList>()?)
 }
 
 fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     arguments::text(name, value)?.ok_or_else(|| arguments::mismatch(name, "str", value))
 }
 
-pub(super) fn unknown(name: &str) -> PyErr {
+fn unknown(name: &str) -> PyErr {
     PyTypeError::new_err(format!("there is no option {name}"))
 }

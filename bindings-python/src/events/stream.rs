@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::feed::Feed;
-use super::options::Follow;
+use super::options::{self, Follow};
 use crate::client::Client;
 use crate::{arguments, errors};
 
@@ -32,23 +32,23 @@ impl Stream {
         let none = PyDict::new(py);
         let options = options.unwrap_or(&none);
         let engine = &client.get().engine;
-        match source {
+        let (opened, until, run_id) = match source {
             "follow" => {
                 let Follow { run_id, options, until, .. } = Follow::read(options)?;
                 let run_id =
                     run_id.ok_or_else(|| PyTypeError::new_err("run_id must be int or str, not None"))?;
                 let text = run_id.to_text().into_owned();
-                let stream = engine.follow(run_id, &options).map_err(|error| errors::raise(py, error))?;
-                Ok(Stream { feed: Feed::new(stream, until), run_id: Some(text) })
+                (engine.follow(run_id, &options), until, Some(text))
             }
             "follow_many" => {
                 let Follow { run_ids, project_id, options, until, .. } = Follow::read(options)?;
-                let stream = engine.follow_many(run_ids, project_id, &options);
-                let stream = stream.map_err(|error| errors::raise(py, error))?;
-                Ok(Stream { feed: Feed::new(stream, until), run_id: None })
+                (engine.follow_many(run_ids, project_id, &options), until, None)
             }
-            _ => Err(PySystemError::new_err(format!("the native module knows no stream {source}"))),
-        }
+            "events" => (engine.events(&options::live(options)?), None, None),
+            _ => return Err(PySystemError::new_err(format!("the native module knows no stream {source}"))),
+        };
+        let stream = opened.map_err(|error| errors::raise(py, error))?;
+        Ok(Stream { feed: Feed::new(stream, until), run_id })
     }
 
     fn __iter__(this: Bound<'_, Self>) -> Bound<'_, Self> {
