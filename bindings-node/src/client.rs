@@ -13,7 +13,7 @@ use crate::options::{ClientChanges, ClientOptions, TokenSource, from_millisecond
 use crate::provider::during_call;
 use crate::report::{self, Wants};
 use crate::runtime::{Outcome, Runtime, Shared};
-use crate::{failure, text::Text};
+use crate::{failure, failure::thrown, text::Text};
 
 /// A client of one control plane.
 #[napi]
@@ -48,6 +48,12 @@ impl Client {
         let changes: ClientChanges = parse(&changes)?;
         let engine = self.engine.with_options(changes.into_changes(&self.runtime)).map_err(thrown)?;
         Ok(Client { runtime: Arc::clone(&self.runtime), engine })
+    }
+
+    /// The longest that a call may take, in milliseconds, unless the call itself says otherwise.
+    #[napi]
+    pub fn timeout(&self) -> f64 {
+        self.engine.options().timeout.as_secs_f64() * 1e3
     }
 
     /// Exchanges the token; `source` is JSON text. Throws as the constructor does.
@@ -125,12 +131,16 @@ impl Client {
         let headers: Vec<(String, String)> = headers.map_or(Ok(Vec::new()), |headers| parse(&headers))?;
         let engine = self.engine.clone();
         let timeout = timeout.map_or(engine.options().timeout, from_milliseconds);
-        // The wait for a thread counts.
-        let deadline = Instant::now() + timeout;
+        let granted = self.runtime.take_granted(id);
+        // The wait for a token counts, and so does that for a thread.
+        let waited = granted.as_ref().map_or(Duration::ZERO, |granted| granted.waited);
+        let began = Instant::now().checked_sub(waited).unwrap_or_else(Instant::now);
+        let deadline = began + timeout;
         self.runtime.start(id, move |token| {
-            let left = deadline.saturating_duration_since(Instant::now());
             let options = CallOptions {
-                timeout: Some(left.max(Duration::from_millis(1))),
+                timeout: Some(timeout),
+                began: Some(began),
+                first_token: granted.as_ref().map(|granted| granted.token.as_str()),
                 max_retries,
                 cancel: Some(token),
                 headers: &headers,
@@ -157,10 +167,6 @@ fn outcome(wants: Wants, result: std::result::Result<Response, Error>) -> Outcom
             report: report::to_json(wants, None, &error.details().attempt_log),
         },
     }
-}
-
-fn thrown(error: Error) -> napi::Error {
-    napi::Error::from_reason(failure::to_json(&error))
 }
 
 /// What an event stream has given out so far.

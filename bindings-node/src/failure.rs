@@ -1,12 +1,13 @@
 //! Errors on their way to JavaScript: structured data as JSON text, from which TypeScript makes its own classes.
 
+use loki_mode_core::webhook::Refused;
 use loki_mode_core::{Error, ErrorInfo, ErrorKind};
 use serde::Serialize;
 
 use crate::provider::NoToken;
 
 /// What `errors.ts` reads; a field that is not known is left out.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Failure<'a> {
     class: &'static str,
@@ -43,6 +44,31 @@ struct FieldFailure<'a> {
     message: &'a str,
 }
 
+const TOO_LATE: &str = "the token provider gave no token within the `timeout` of the call";
+
+/// The JSON text of the error of a call whose first token came too late: nothing was sent.
+pub(crate) fn token_too_late() -> String {
+    let failure = Failure {
+        class: ErrorKind::Timeout.class_name(),
+        message: TOO_LATE,
+        maybe_executed: Some(false),
+        ..Failure::default()
+    };
+    written(&failure)
+}
+
+/// A webhook that is not to be trusted, as JSON text of the same kind.
+pub(crate) fn refused_to_json(refused: &Refused) -> String {
+    let Refused { reason, message } = refused;
+    let class = "WebhookVerificationError";
+    serde_json::json!({ "class": class, "message": message, "reason": reason.as_str() }).to_string()
+}
+
+/// The error as what is thrown by a function that returns at once: its message is the JSON text.
+pub(crate) fn thrown(error: Error) -> napi::Error {
+    napi::Error::from_reason(to_json(&error))
+}
+
 /// The error as JSON text.
 pub(crate) fn to_json(error: &Error) -> String {
     let ErrorInfo {
@@ -66,11 +92,7 @@ pub(crate) fn to_json(error: &Error) -> String {
     let late = no_token.is_some_and(|problem| *problem == NoToken::Late);
     let failure = Failure {
         class: if late { ErrorKind::Timeout.class_name() } else { kind.class_name() },
-        message: if late {
-            "the token provider gave no token within the `timeout` of the call"
-        } else {
-            message
-        },
+        message: if late { TOO_LATE } else { message },
         status_code: *status_code,
         response_body: response_body.as_deref(),
         code: code.as_deref(),
@@ -88,5 +110,9 @@ pub(crate) fn to_json(error: &Error) -> String {
         param: param.as_deref().filter(|_| !late),
         provider_failed: no_token.is_some_and(|problem| *problem == NoToken::Failed),
     };
-    serde_json::to_string(&failure).expect("strings, numbers and booleans can be written as JSON")
+    written(&failure)
+}
+
+fn written(failure: &Failure<'_>) -> String {
+    serde_json::to_string(failure).expect("strings, numbers and booleans can be written as JSON")
 }

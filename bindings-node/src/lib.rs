@@ -10,3 +10,4 @@ mod provider;
 mod report;
 mod runtime;
 pub mod text;
+pub mod webhooks;

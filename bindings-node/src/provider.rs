@@ -1,5 +1,6 @@
-//! Tokens that a function in JavaScript gives. A thread cannot call it: it asks the event loop, and waits for the
-//! answer as long as its call may.
+//! Tokens that a function in JavaScript gives. For the first attempt JavaScript asks it before the call takes a thread;
+//! what is here is for later ones. A thread cannot call it: it asks the event loop, and waits for the answer as long as
+//! its call may. Its place goes to another call meanwhile, which may be one that the function waits for.
 
 use std::cell::Cell;
 use std::fmt;
@@ -67,7 +68,8 @@ fn ask(runtime: &Shared) -> Result<String, NoToken> {
     if !runtime.await_token(id, sender) || !runtime.send(Message::TokenWanted { id }) {
         return Err(NoToken::Cancelled);
     }
-    match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+    let left = deadline.saturating_duration_since(Instant::now());
+    match runtime.park(|| receiver.recv_timeout(left)) {
         Ok(Reply::Token(token)) => Ok(token),
         Ok(Reply::Failed) => Err(NoToken::Failed),
         Err(RecvTimeoutError::Timeout) => Err(NoToken::Late),

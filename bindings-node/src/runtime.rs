@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use loki_mode_core::CancelToken;
 use loki_mode_core::workers::Pool;
@@ -12,6 +13,8 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Result, Status};
 use napi_derive::napi;
 
+use crate::failure;
+use crate::options::from_milliseconds;
 use crate::outbox::{Batch, Message, Outbox};
 use crate::provider::Reply;
 use crate::text::Text;
@@ -48,6 +51,7 @@ impl Runtime {
             outbox,
             wake,
             pending: Mutex::default(),
+            granted: Mutex::default(),
         });
         // Registered after the threadsafe function, so run before Node tears that down: a thread must be gone before
         // the code that it runs is unloaded.
@@ -64,6 +68,19 @@ impl Runtime {
             token.cancel();
             self.shared.reply(id, Reply::Cancelled);
         }
+    }
+
+    /// Gives the token of the first attempt of the call that is started next, which has waited for it so many
+    /// milliseconds.
+    #[napi]
+    pub fn grant(&self, id: u32, token: String, waited: f64) {
+        *self.shared.granted() = Some((id, Granted { token, waited: from_milliseconds(waited) }));
+    }
+
+    /// The JSON text of the error of a call that has waited in vain for the token of its first attempt.
+    #[napi]
+    pub fn token_too_late(&self) -> String {
+        failure::token_too_late()
     }
 
     /// Answers a call that wants a token; null if there is none to be had.
@@ -87,6 +104,12 @@ pub(crate) struct Outcome {
     pub(crate) report: Option<String>,
 }
 
+/// The token of a first attempt, which JavaScript has asked for before the call took a thread.
+pub(crate) struct Granted {
+    pub(crate) token: String,
+    pub(crate) waited: Duration,
+}
+
 /// A call that is not settled yet.
 struct Call {
     token: CancelToken,
@@ -99,9 +122,20 @@ pub(crate) struct Shared {
     outbox: Arc<Outbox>,
     wake: Wake,
     pending: Mutex<HashMap<u32, Call>>,
+    granted: Mutex<Option<(u32, Granted)>>,
 }
 
 impl Shared {
+    /// The token that was granted to this call, if any was.
+    pub(crate) fn take_granted(&self, id: u32) -> Option<Granted> {
+        self.granted().take().filter(|(of, _)| *of == id).map(|(_, granted)| granted)
+    }
+
+    /// Waits on behalf of a call; others may have its thread's place meanwhile.
+    pub(crate) fn park<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.pool.park(wait)
+    }
+
     /// Runs `job` on a thread of the pool; what it returns settles the call.
     pub(crate) fn start(
         self: &Arc<Self>,
@@ -154,6 +188,11 @@ impl Shared {
     fn pending(&self) -> MutexGuard<'_, HashMap<u32, Call>> {
         // Nothing panics under the lock.
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn granted(&self) -> MutexGuard<'_, Option<(u32, Granted)>> {
+        // Nothing panics under the lock.
+        self.granted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn shut_down(&self) {

@@ -1,6 +1,6 @@
 /** Checks the arguments of a call and writes them as the engine takes them. */
 
-import { isCollection, kindOf } from './kinds.js';
+import { isCollection, isTorn, kindOf } from './kinds.js';
 import { CALL_OPTIONS } from './options.js';
 
 /** One operation: how its arguments are checked and its answer is read. */
@@ -30,11 +30,8 @@ interface Check {
   readonly encode: (value: unknown) => string | undefined;
 }
 
-// Half of a surrogate pair has no UTF-8 form: it could not be sent as it is.
-const UNPAIRED_SURROGATE = /\p{Cs}/u;
-
 function string(value: unknown): string | undefined {
-  return typeof value === 'string' && !UNPAIRED_SURROGATE.test(value) ? JSON.stringify(value) : undefined;
+  return typeof value === 'string' && !isTorn(value) ? JSON.stringify(value) : undefined;
 }
 
 function integer(value: unknown): string | undefined {
@@ -102,9 +99,6 @@ function whyNot(param: Param, value: unknown): string {
     return param.type === 'id' || param.type === 'integer'
       ? `${value}, which a number cannot hold exactly`
       : kindOf(value);
-  }
-  if (typeof value === 'string' && UNPAIRED_SURROGATE.test(value)) {
-    return 'one with half of a surrogate pair';
   }
   if (param.type === 'strings' && Array.isArray(value)) return 'an array with something else in it';
   return kindOf(value);

@@ -18,7 +18,7 @@ import {
 import type { RawResponse } from './raw.js';
 import { listen, native, nextId, runtime } from './runtime.js';
 import { MASK, maskInPrint } from './secrets.js';
-import { Credentials, tokenSource } from './tokens.js';
+import { Credentials, type FirstToken, tokenSource } from './tokens.js';
 
 /** Starts a call on the native side, given its id and the rest of what is said about it. */
 type Start = (client: NativeClient, id: number, terms: Terms) => void;
@@ -41,7 +41,8 @@ export class Engine {
   readonly #client: NativeClient;
   readonly #credentials: Credentials;
   readonly #logger: Logger | undefined;
-  readonly #calls = new Set<number>();
+  /** What ends each of the calls under way. */
+  readonly #calls = new Set<() => void>();
   #closed = false;
 
   private constructor(
@@ -154,11 +155,27 @@ export class Engine {
 
     const id = nextId();
     const terms: Terms = [timeout, maxRetries, headers, this.#logger ? wants | WANTS_LOG : wants];
-    const cancel = () => runtime.cancel(id);
+    let stopAsking: (() => void) | undefined;
+    const cancel = () => {
+      stopAsking?.();
+      runtime.cancel(id);
+    };
+    this.#calls.add(cancel);
+    signal?.addEventListener('abort', cancel, { once: true });
     let whyNoToken: unknown;
     try {
+      let first: FirstToken | undefined;
+      if (this.#credentials.isProvided) {
+        first = await this.#credentials.askFirst(timeout ?? this.#client.timeout(), (stop) => {
+          stopAsking = stop;
+        });
+        if (signal?.aborted) throw signal.reason;
+        if (this.#closed) throw closedError();
+        if (!first) throw errorFromNative(runtime.tokenTooLate());
+      }
       const [ok, text, report] = await new Promise<[boolean, string, Report | null]>((resolve, reject) => {
         try {
+          if (first) runtime.grant(id, first.token, first.waited);
           start(this.#client, id, terms);
         } catch (cause) {
           // The native side could not even start it: no thread was to be had.
@@ -173,8 +190,6 @@ export class Engine {
             });
           },
         });
-        this.#calls.add(id);
-        signal?.addEventListener('abort', cancel, { once: true });
       });
       if (this.#logger && report?.log) logAttempts(this.#logger, report.log);
       if (ok) return { text, report };
@@ -182,7 +197,7 @@ export class Engine {
       if (this.#closed) throw closedError();
       throw isProviderFailure(text) ? whyNoToken : errorFromNative(text);
     } finally {
-      this.#calls.delete(id);
+      this.#calls.delete(cancel);
       signal?.removeEventListener('abort', cancel);
     }
   }
@@ -191,7 +206,7 @@ export class Engine {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const id of this.#calls) runtime.cancel(id);
+    for (const end of this.#calls) end();
     this.#client.close();
   }
 

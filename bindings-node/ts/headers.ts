@@ -1,7 +1,7 @@
 /** Headers: those that a caller adds, and those of an answer. */
 
 import { ConfigError } from './errors.js';
-import { kindOf } from './kinds.js';
+import { isTorn, kindOf } from './kinds.js';
 
 /** Names and values of headers: an object, or whatever lists pairs, like `Headers` or a `Map`. */
 export type HeaderList = Readonly<Record<string, string>> | Iterable<readonly [string, string]>;
@@ -18,8 +18,8 @@ export function headerPairs(headers: unknown): [string, string][] {
   return pairs.map((pair) => {
     if (!Array.isArray(pair) || pair.length !== 2) throw refusal(`not a list with ${kindOf(pair)} in it`);
     const [name, value] = pair;
-    if (typeof name !== 'string') throw refusal(`not one whose name is ${kindOf(name)}`);
-    if (typeof value !== 'string') throw refusal(`but ${name} is ${kindOf(value)}`);
+    if (typeof name !== 'string' || isTorn(name)) throw refusal(`not one whose name is ${kindOf(name)}`);
+    if (typeof value !== 'string' || isTorn(value)) throw refusal(`but ${name} is ${kindOf(value)}`);
     return [name, value];
   });
 }

@@ -9,11 +9,19 @@ export interface NativeModule {
   ) => NativeRuntime;
   Client: new (runtime: NativeRuntime, options: string) => NativeClient;
   EventStream: new () => NativeEventStream;
+  /** `headers` and `secrets` are JSON texts; throws the JSON text of the error. */
+  verifyWebhook(body: Uint8Array, headers: string, secrets: string, tolerance: number, now: number): void;
+  parseWebhook(body: Uint8Array): string;
+  signWebhook(body: Uint8Array, secret: string, scheme: string, id: string, timestamp: number): string;
 }
 
 export interface NativeRuntime {
   cancel(id: number): void;
   provideToken(id: number, token: string | null): void;
+  /** Gives the token of the first attempt of the call that is started next, which has waited for it so many ms. */
+  grant(id: number, token: string, waited: number): void;
+  /** The error of a call that has waited in vain for the token of its first attempt, as JSON text. */
+  tokenTooLate(): string;
 }
 
 /** Bits of what is told beside the data: status and headers, and the attempts. */
@@ -40,6 +48,8 @@ export interface NativeClient {
   withOptions(changes: string): NativeClient;
   setToken(source: string): void;
   warnings(): string[];
+  /** The longest that a call may take, in ms. */
+  timeout(): number;
   close(): void;
 }
 

@@ -1,6 +1,6 @@
 import { ConfigError } from './errors.js';
 import { type HeaderList, headerPairs } from './headers.js';
-import { kindOf } from './kinds.js';
+import { isTorn, kindOf } from './kinds.js';
 import type { Logger } from './logger.js';
 import { type TokenProvider, tokenSource } from './tokens.js';
 
@@ -128,8 +128,8 @@ export function nativeOptions(options: ClientOptions): string {
     throw new ConfigError(`AutonomiClient needs an object of options with baseUrl, not ${kindOf(options)}`);
   }
   const read = readAll('AutonomiClient', OPTIONS, options);
-  if (read.baseUrl === undefined) checkString('baseUrl', options.baseUrl);
-  return JSON.stringify({ ...read, language: `Node.js/${process.versions.node}` });
+  const baseUrl = checkString('baseUrl', options.baseUrl);
+  return JSON.stringify({ ...read, baseUrl, language: `Node.js/${process.versions.node}` });
 }
 
 /**
@@ -169,7 +169,7 @@ function refusal(name: string, expected: string, value: unknown): ConfigError {
 }
 
 function checkString(name: string, value: unknown): string {
-  if (typeof value !== 'string') throw refusal(name, 'a string', value);
+  if (typeof value !== 'string' || isTorn(value)) throw refusal(name, 'a string', value);
   return value;
 }
 

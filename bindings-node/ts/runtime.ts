@@ -10,7 +10,7 @@ const TOKEN_WANTED = 2;
 const MAX_ID = 2 ** 31;
 
 /** The longest that a timer of Node.js can be set to, in milliseconds. */
-const MAX_DELAY = 2 ** 31 - 1;
+export const MAX_DELAY = 2 ** 31 - 1;
 
 /** What is told about a call. */
 export interface Listener {

@@ -42,10 +42,15 @@ pub(crate) fn outputs() -> Vec<Output> {
     let render = |template: &str, values| {
         environment.render_str(template, values).expect("the template and what it is given belong together")
     };
-    let python = |name: &str, template: &str, values| Output {
+    // One template for both faces of a thing: the async one has another prefix, and awaits.
+    let python = |name: &str, template: &str, values: minijinja::Value| Output {
         path: format!("{FOLDER}/{name}"),
-        text: render(template, values),
+        text: render(template, context! { aio => name.starts_with("aio_"), ..values }),
     };
+    let client_template = include_str!("../templates/python/client.py.j2");
+    let raw_template = include_str!("../templates/python/raw.py.j2");
+    let raw_stub_template = include_str!("../templates/python/raw.pyi.j2");
+    let managers_template = include_str!("../templates/python/managers.py.j2");
     let client_models = used_models(operations.iter());
     let loki_methods = loki_methods();
     let loki_models = used_models(loki_methods.iter());
@@ -53,20 +58,20 @@ pub(crate) fn outputs() -> Vec<Output> {
     let manager_models = used_models(managers.iter().flat_map(|manager| &manager.operations));
     vec![
         python("__init__.py", include_str!("../templates/python/init.py.j2"), context! {}),
-        python(
-            "client.py",
-            include_str!("../templates/python/client.py.j2"),
-            context! { operations, models => client_models },
-        ),
-        python("raw.py", include_str!("../templates/python/raw.py.j2"), context! {}),
-        python(
-            "raw.pyi",
-            include_str!("../templates/python/raw.pyi.j2"),
-            context! { operations, models => client_models },
-        ),
+        python("client.py", client_template, context! { operations, models => client_models }),
+        python("aio_client.py", client_template, context! { operations, models => client_models }),
+        python("raw.py", raw_template, context! {}),
+        python("aio_raw.py", raw_template, context! {}),
+        python("raw.pyi", raw_stub_template, context! { operations, models => client_models }),
+        python("aio_raw.pyi", raw_stub_template, context! { operations, models => client_models }),
         python(
             "managers.py",
-            include_str!("../templates/python/managers.py.j2"),
+            managers_template,
+            context! { managers, models => manager_models, any => needs_any(&managers) },
+        ),
+        python(
+            "aio_managers.py",
+            managers_template,
             context! { managers, models => manager_models, any => needs_any(&managers) },
         ),
         python(

@@ -12,6 +12,11 @@ use socket2::Socket;
 pub struct CallOptions<'a> {
     /// The longest that this call may take; `None` takes the client's.
     pub timeout: Option<Duration>,
+    /// When the call began, if it has waited for something already, for example for a thread; `None` is now.
+    pub began: Option<Instant>,
+    /// The token of the first attempt, from a provider that was asked already; later attempts ask for theirs. `None` asks
+    /// for this one, too.
+    pub first_token: Option<&'a str>,
     /// How often a failed attempt is repeated; `None` takes the client's.
     pub max_retries: Option<u32>,
     /// Ends the call with [`Error::Cancelled`](crate::Error::Cancelled) when it is cancelled.
@@ -31,6 +36,8 @@ impl fmt::Debug for CallOptions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CallOptions")
             .field("timeout", &self.timeout)
+            .field("began", &self.began)
+            .field("first_token", &self.first_token.map(|_| "***"))
             .field("max_retries", &self.max_retries)
             .field("cancel", &self.cancel)
             .field("interrupted", &self.interrupted.is_some())

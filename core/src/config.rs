@@ -9,6 +9,9 @@ use crate::token::Token;
 /// The base URL of a local dashboard, used when none is given.
 pub const DEFAULT_BASE_URL: &str = "http://localhost:57374";
 
+/// How long each part of the `User-Agent` may be.
+const MAX_AGENT: usize = 1 << 10;
+
 /// How a client is set up. `Options::default()` reads no environment; [`Options::from_env`] does.
 #[derive(Clone)]
 pub struct Options {
@@ -174,8 +177,12 @@ impl Options {
                 return Err(Error::config(param, format!("`{param}` must be above zero")));
             }
         }
-        if self.max_connections == 0 {
-            return Err(Error::config("max_connections", "`max_connections` must be above zero"));
+        for (param, is_zero) in
+            [("max_connections", self.max_connections == 0), ("max_body_bytes", self.max_body_bytes == 0)]
+        {
+            if is_zero {
+                return Err(Error::config(param, format!("`{param}` must be above zero")));
+            }
         }
         if let Some(token) = &self.token {
             token.validate()?;
@@ -183,6 +190,9 @@ impl Options {
         for (param, text) in [("language", Some(&self.language)), ("app_info", self.app_info.as_ref())] {
             if text.is_some_and(|text| !text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())) {
                 return Err(Error::config(param, format!("`{param}` must be printable ASCII")));
+            }
+            if text.is_some_and(|text| text.len() > MAX_AGENT) {
+                return Err(Error::config(param, format!("`{param}` is longer than {MAX_AGENT} bytes")));
             }
         }
         if self.client_cert_file.is_some() != self.client_key_file.is_some() {

@@ -17,19 +17,20 @@ use crate::bridges;
 use crate::call::{CallOptions, Limits};
 use crate::client::Shared;
 use crate::dialect::is_unknown_route;
-use crate::error::{Error, ErrorInfo, ErrorKind, body_text};
+use crate::error::{Error, ErrorInfo, ErrorKind};
 use crate::headers;
 use crate::mask;
 use crate::refusal;
 use crate::request::Request;
 use crate::response::{Answer, Response};
 use crate::retry::{Setback, Standing, wait_before_retry};
+use crate::token;
 use crate::transport::{Cause, Wire};
 
 /// How often a call is sent on to another address of the same server.
 const MAX_REDIRECTS: u32 = 5;
 
-pub(crate) use self::streaming::Incoming;
+pub(crate) use self::streaming::{Incoming, unreachable};
 
 /// The headers that the caller adds.
 struct CallHeaders<'a> {
@@ -45,6 +46,8 @@ pub(crate) struct Execution<'a> {
     headers: CallHeaders<'a>,
     /// What the last attempt sent: the secret to be kept out of errors.
     authorization: Option<HeaderValue>,
+    /// What the first attempt is to send, where it was asked for before.
+    first: Option<HeaderValue>,
     /// The attempts so far, if they are asked for.
     log: Option<Vec<AttemptRecord>>,
     timeout: Duration,
@@ -56,10 +59,10 @@ pub(crate) struct Execution<'a> {
 }
 
 impl<'a> Execution<'a> {
-    /// Starts the clock.
+    /// Starts the clock, unless it runs already.
     ///
     /// # Errors
-    /// [`Error::Config`] for a timeout of zero.
+    /// [`Error::Config`] for a timeout of zero, or for headers or a token that cannot be sent.
     pub(crate) fn begin(
         client: &'a Shared,
         operation: &'static Operation,
@@ -71,7 +74,7 @@ impl<'a> Execution<'a> {
         }
         let headers =
             CallHeaders { client: &client.headers, call: headers::checked("headers", call.headers)? };
-        let now = Instant::now();
+        let now = call.began.unwrap_or_else(Instant::now);
         // A clock that cannot count that far will not run out within the life of the process either.
         let deadline = now.checked_add(timeout).unwrap_or_else(|| now + Duration::from_secs(1 << 30));
         Ok(Execution {
@@ -80,6 +83,7 @@ impl<'a> Execution<'a> {
             limits: Limits { deadline, cancel: call.cancel.as_ref(), interrupted: call.interrupted },
             headers,
             authorization: None,
+            first: call.first_token.map(token::header).transpose()?,
             log: call.record_attempts.then(Vec::new),
             timeout,
             max_retries: call.max_retries.unwrap_or(client.options.max_retries),
@@ -134,7 +138,11 @@ impl<'a> Execution<'a> {
     /// A success, with what the bridges have to say to it.
     fn accept(self, mut answer: Answer) -> Result<Response, Error> {
         if answer.is_html() {
-            return Err(self.not_json(&answer));
+            // Before anything is cut out of it, which could leave a part of the token.
+            if let Some(token) = self.token() {
+                mask::mask_body(&mut answer.body, token);
+            }
+            return Err(self.a_page(&answer));
         }
         for bridge in self.operation.bridges {
             let mended = match bridge {
@@ -206,21 +214,18 @@ impl<'a> Execution<'a> {
         self.authorization.as_ref().and_then(mask::token_of)
     }
 
-    fn not_json(&self, answer: &Answer) -> Error {
+    /// A success that is a web page: whoever answered, it was not the API.
+    fn a_page(&self, answer: &Answer) -> Error {
         let message = format!(
-            "{} {}: the server answered {} with an HTML page, not JSON: {}",
+            "{} {}: {} with a web page where JSON was due. Either this server does not have the route, or `base_url` \
+             or a proxy leads to something else than a control plane. The page begins: {}",
             answer.method,
             answer.path,
             answer.status,
             refusal::excerpt(&String::from_utf8_lossy(&answer.body[..answer.body.len().min(256)]))
         );
-        self.counted(ErrorInfo {
-            status_code: Some(answer.status),
-            response_body: Some(body_text(&answer.body)),
-            method: Some(answer.method.to_owned()),
-            path: Some(answer.path.clone()),
-            ..ErrorInfo::new(ErrorKind::Decode, message)
-        })
+        let kind = ErrorKind::NotAvailable;
+        self.counted(ErrorInfo { kind, message, ..refusal::refusal(self.operation, answer) })
     }
 
     /// Answers a question about sessions from `/api/status`.
@@ -290,8 +295,12 @@ impl<'a> Execution<'a> {
         let mut redirects = 0;
         let mut refreshed = false;
         loop {
-            let authorization =
-                self.client.credentials.authorization().map_err(|error| self.counted(error.info()))?;
+            let authorization = match self.first.take() {
+                Some(first) => Some(first),
+                None => {
+                    self.client.credentials.authorization().map_err(|error| self.counted(error.info()))?
+                }
+            };
             self.authorization.clone_from(&authorization);
             let wire = Wire {
                 method: wire_method(request.method),

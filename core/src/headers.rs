@@ -3,6 +3,11 @@
 use ureq::http::{HeaderName, HeaderValue};
 
 use crate::error::Error;
+use crate::refusal::excerpt;
+
+/// How long a value may be, and how much the headers of one option may take on the wire: about what servers read at the
+/// most. Beyond it the connection would only be lost, and nobody would know why.
+pub(crate) const MAX_BYTES: usize = 64 << 10;
 
 /// Headers that the client sets itself, and those that would change how the message is read.
 const RESERVED: [&str; 14] = [
@@ -26,12 +31,24 @@ const RESERVED: [&str; 14] = [
 /// may be secret.
 ///
 /// # Errors
-/// [`Error::Config`] naming the header that cannot be sent or that the client sets itself.
+/// [`Error::Config`] naming the header that cannot be sent or that the client sets itself, or the one with which they are
+/// more than [`MAX_BYTES`].
 pub(crate) fn checked(
     param: &str,
     headers: &[(String, String)],
 ) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
-    headers.iter().map(|(name, value)| one(param, name, value)).collect()
+    let mut bytes = 0;
+    let counted = |(name, value): &(String, String)| {
+        bytes += name.len() + value.len() + ": \r\n".len();
+        if bytes > MAX_BYTES {
+            // A name can be what is too long.
+            let name = excerpt(name);
+            let problem = format!("`{param}`: with `{name}` they take more than {MAX_BYTES} bytes");
+            return Err(Error::config(param, problem));
+        }
+        one(param, name, value)
+    };
+    headers.iter().map(counted).collect()
 }
 
 fn one(param: &str, name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Error> {
@@ -95,5 +112,19 @@ mod tests {
         assert_eq!(headers[0].0.as_str(), "x-request-id");
         assert_eq!(headers[0].1.as_bytes(), b"a b\t7");
         assert!(headers[0].1.is_sensitive());
+    }
+
+    #[test]
+    fn more_than_servers_read_is_refused_by_name() {
+        let fits = "x".repeat(MAX_BYTES - "X-Long: \r\n".len());
+        assert!(check("X-Long", &fits).is_ok());
+        let error = check("X-Long", &(fits + "x")).unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error, Error::Config(_)) && text.contains("with `X-Long`"), "{text}");
+        let many: Vec<_> = (0..40_000).map(|index| (format!("x-{index}"), String::new())).collect();
+        let text = checked("headers", &many).unwrap_err().to_string();
+        assert!(text.contains("`headers`: with `x-"), "{text}");
+        let text = check(&"x".repeat(MAX_BYTES), "").unwrap_err().to_string();
+        assert!(text.len() < 400, "{text}");
     }
 }

@@ -29,6 +29,7 @@ mod token;
 mod transport;
 mod typed;
 mod warning;
+pub mod webhook;
 pub mod workers;
 
 pub use args::{Args, Value};

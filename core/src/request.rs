@@ -13,6 +13,12 @@ use crate::transport::is_loopback;
 /// Everything but the unreserved characters of RFC 3986.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// How long the path and the query of a request may be together, encoded. An address can have 64 KiB in all, and no server
+/// is known to read more.
+const MAX_TARGET: usize = 60 << 10;
+/// How long a base URL may be, so that both fit in an address.
+const MAX_BASE: usize = 2 << 10;
+
 /// Where the control plane is: a checked URL without trailing slashes.
 #[derive(Debug, Clone)]
 pub(crate) struct BaseUrl {
@@ -30,6 +36,9 @@ impl BaseUrl {
             return Err(problem(
                 "contains a blank or a line break; strip it, for example when it is read from a file",
             ));
+        }
+        if text.len() > MAX_BASE {
+            return Err(problem(&format!("is longer than {MAX_BASE} bytes")));
         }
         if let Some(path) = text.strip_prefix("unix:") {
             return Self::unix(path);
@@ -147,14 +156,14 @@ impl Request {
     /// Builds the request for an operation on one of its paths.
     ///
     /// # Errors
-    /// [`Error::Config`] naming the argument that cannot stand in a path.
+    /// [`Error::Config`] naming the argument that cannot stand in a path, or the one that makes it too long.
     pub(crate) fn new(operation: &'static Operation, path: &str, args: &Args) -> Result<Self, Error> {
-        Ok(Request {
-            method: operation.method,
-            path: encoded_path(operation, path, args)?,
-            query: encoded_query(operation, args),
-            body: body(operation, args),
-        })
+        let path = encoded_path(operation, path, args)?;
+        let query = encoded_query(operation, args);
+        if path.len() + query.len() > MAX_TARGET {
+            return Err(too_long(operation, args));
+        }
+        Ok(Request { method: operation.method, path, query, body: body(operation, args) })
     }
 
     /// A request that reads a fixed path.
@@ -193,6 +202,18 @@ fn check_segment(name: &str, value: &str) -> Result<(), Error> {
         return Ok(());
     };
     Err(Error::config(name, format!("`{name}` {problem}")))
+}
+
+/// Names the longest of the arguments that stand in the address.
+fn too_long(operation: &'static Operation, args: &Args) -> Error {
+    let longest = [Location::Path, Location::Query]
+        .into_iter()
+        .flat_map(|location| located(operation, args, location))
+        .max_by_key(|(_, value)| value.to_text().len());
+    let name = longest.map_or("arguments", |(param, _)| param.name);
+    let problem =
+        format!("`{name}` makes the address longer than {MAX_TARGET} bytes, more than servers read");
+    Error::config(name, problem)
 }
 
 fn located<'a>(
@@ -279,6 +300,22 @@ mod tests {
             assert!(matches!(error, Error::Config(_)), "{id:?}");
             assert!(error.to_string().contains("`project_id`"), "{error}");
         }
+    }
+
+    #[test]
+    fn what_makes_the_address_too_long_is_named() {
+        for (name, args, param) in [
+            ("get_project", serde_json::json!(["é".repeat(11_000)]), "project_id"),
+            ("list_runs", serde_json::json!(["1", "x".repeat(62_000)]), "status"),
+        ] {
+            let error = build(name, &args.to_string()).unwrap_err();
+            assert_eq!(error.info().param.as_deref(), Some(param));
+            let text = error.to_string();
+            assert!(matches!(error, Error::Config(_)) && text.len() < 200 && text.contains(param), "{text}");
+        }
+        build("list_runs", &serde_json::json!(["1", "x".repeat(61_000)]).to_string()).unwrap();
+        let base = format!("http://h/{}", "x".repeat(MAX_BASE));
+        assert!(BaseUrl::parse(&base).unwrap_err().to_string().contains("`base_url` is longer"));
     }
 
     #[test]

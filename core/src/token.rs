@@ -7,6 +7,7 @@ use arc_swap::ArcSwapOption;
 use ureq::http::HeaderValue;
 
 use crate::error::{Error, ErrorCause, ErrorInfo, ErrorKind};
+use crate::headers::MAX_BYTES;
 
 /// A bearer token, or a callback that gives one. Its `Debug` shows neither.
 #[derive(Clone)]
@@ -48,8 +49,8 @@ impl Token {
     }
 
     fn header(&self) -> Result<HeaderValue, Error> {
-        let value = match &self.0 {
-            Source::Fixed(token) => HeaderValue::try_from(format!("Bearer {token}")),
+        match &self.0 {
+            Source::Fixed(token) => header(token),
             Source::Provider(provider) => {
                 let token = provider().map_err(|problem| {
                     Error::from(ErrorInfo {
@@ -59,15 +60,23 @@ impl Token {
                         ..ErrorInfo::new(ErrorKind::Config, "the token provider failed")
                     })
                 })?;
-                check(&token)?;
-                HeaderValue::try_from(format!("Bearer {token}"))
+                header(&token)
             }
-        };
-        let mut value = value.map_err(|_| Error::config("token", "`token` does not fit in a header"))?;
-        // Keeps it out of whatever prints headers.
-        value.set_sensitive(true);
-        Ok(value)
+        }
     }
+}
+
+/// The `Authorization` header with this token.
+///
+/// # Errors
+/// [`Error::Config`] if it does not fit in a header.
+pub(crate) fn header(token: &str) -> Result<HeaderValue, Error> {
+    check(token)?;
+    let mut value = HeaderValue::try_from(format!("Bearer {token}"))
+        .map_err(|_| Error::config("token", "`token` does not fit in a header"))?;
+    // Keeps it out of whatever prints headers.
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// The token of a client, exchangeable while others use it.
@@ -126,8 +135,11 @@ impl fmt::Debug for Credentials {
 }
 
 fn check(token: &str) -> Result<(), Error> {
+    let too_long = format!("is longer than {MAX_BYTES} bytes, more than servers read of a header");
     let problem = if token.is_empty() {
         "is empty; leave it out to call without one"
+    } else if token.len() > MAX_BYTES {
+        &too_long
     } else if token.contains(['\r', '\n']) {
         "contains a line break; strip it, for example when it is read from a file"
     } else if !token.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -91,6 +91,7 @@ function compareRequest(expected, actual) {
   for (const [name, value] of Object.entries(expected.headers ?? {})) {
     assert.equal(actual.headers[name] ?? null, value, name);
   }
+  assert.ok((actual.pause_ms ?? 0) >= (expected.pause_ms ?? 0), `came after ${actual.pause_ms} ms`);
   if (expected.body === undefined || expected.body === null) {
     assert.ok(!actual.body, `there is a body: ${actual.body}`);
   } else {

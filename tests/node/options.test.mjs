@@ -1,6 +1,7 @@
 // How a client is set up: its options, the token and whoever provides it, and clients that are derived from another.
 
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
@@ -24,6 +25,14 @@ afterEach(() => {
   for (const made of clients.splice(0)) made.close();
 });
 after(() => server.stop());
+
+const PROJECT = { id: 1, name: 'a', status: 'active', created_at: '', updated_at: '' };
+
+/** Has a server listen; gives its URL. */
+async function listening(httpServer) {
+  await new Promise((resolve) => httpServer.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${httpServer.address().port}`;
+}
 
 /** The values of this header in the requests that have arrived. */
 async function sent(name) {
@@ -60,6 +69,12 @@ describe('options of a client', () => {
     [{ token: 5 }, /^token must be a string or a function that gives one, not an integer/],
     [{ token: '' }, /`token` is empty/],
     [{ token: 'a b' }, /`token` contains a blank/],
+    [{ token: 'a\ud800' }, /^token must be a string .*, not one with half of a surrogate pair/],
+    [{ headers: { 'x-a': '\ud800' } }, /^headers must be .* but x-a is one with half of a surrogate pair/],
+    [{ headers: { '\ud800': 'a' } }, /^headers must be /],
+    [{ baseUrl: 'http://\ud800' }, /^baseUrl must be a string, not one with half/],
+    [{ caFile: '\ud800' }, /^caFile must be a string, not one with half/],
+    [{ proxy: 'http://proxy:99999' }, /`proxy` is no proxy URL/],
   ];
   for (const [options, message] of refused) {
     it(`${inspect(options)} is refused`, () => {
@@ -75,6 +90,13 @@ describe('options of a client', () => {
       );
     });
   }
+
+  it('baseUrl may be inherited, as that of a class of settings is', async () => {
+    const baseUrl = await server.serve([{ json: {} }]);
+    const sdk = new AutonomiClient(Object.create({ baseUrl }));
+    await sdk.getStatus();
+    sdk.close();
+  });
 
   it('undefined and null are the same as not given', async () => {
     const names = [
@@ -117,7 +139,7 @@ describe('options of a client', () => {
 
   it('headers of a call are checked, too', async () => {
     const sdk = client(await server.serve([]));
-    for (const headers of [5, { 'x-a': 5 }, { host: 'elsewhere' }, { 'x-a': 'b\n' }]) {
+    for (const headers of [5, { 'x-a': 5 }, { host: 'elsewhere' }, { 'x-a': 'b\n' }, { 'x-a': '\ud800' }]) {
       await assert.rejects(sdk.getStatus({ headers }), { name: 'ConfigError', param: 'headers' });
     }
     const events = new EventStream(sdk);
@@ -246,6 +268,54 @@ describe('a token provider', () => {
     await closed;
   });
 
+  // More calls than there are threads: each waits for its token, and each token for a call of its own. Then as many as
+  // there are threads are refused at once, and wait again.
+  it('may make calls with another client, also where all calls wait for it', async () => {
+    const threads = 256;
+    const refused = new Map();
+    const answers = createServer((request, response) => {
+      const isFirst = !refused.has(request.url);
+      response.writeHead(isFirst ? 401 : 200, { 'content-type': 'application/json' });
+      if (!isFirst) return response.end(JSON.stringify(PROJECT));
+      refused.set(request.url, response);
+      if (refused.size < threads) return;
+      for (const waiting of refused.values()) waiting.end('{"detail":"no"}');
+    });
+    const tokens = createServer((_, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ token: 'loki_x' }));
+    });
+    const [baseUrl, tokenUrl] = await Promise.all([listening(answers), listening(tokens)]);
+    const vault = client(tokenUrl);
+    let asked = 0;
+    const sdk = client(baseUrl, {
+      token: async () => {
+        asked++;
+        return (await vault.getStatus()).token;
+      },
+    });
+    const calls = Array.from({ length: 400 }, (_, id) => sdk.getProject(id));
+    const outcomes = await Promise.allSettled(calls);
+    assert.deepEqual(outcomes.filter(({ status }) => status === 'rejected').slice(0, 3), []);
+    // Before the first attempt of each, and once more after its 401.
+    assert.equal(asked, 800);
+    answers.close();
+    tokens.close();
+  });
+
+  it('counts as a part of the call', async () => {
+    const baseUrl = await server.serve([{ faults: { hold: true } }]);
+    const token = () => new Promise((resolve) => setTimeout(resolve, 200, 'loki_x'));
+    const began = performance.now();
+    await assert.rejects(client(baseUrl, { token }).getStatus({ timeout: 400 }), (error) => {
+      assert.ok(error instanceof APITimeoutError);
+      // What was asked for is said, not what the token left of it.
+      assert.match(error.message, /within 0\.4 s$/);
+      return true;
+    });
+    assert.ok(performance.now() - began < 1400);
+  });
+
   it('may exchange itself for a fixed token', async () => {
     const baseUrl = await server.serve([{ json: {}, repeat: 2 }]);
     const sdk = client(baseUrl);
@@ -256,6 +326,72 @@ describe('a token provider', () => {
     await sdk.getStatus();
     await sdk.getStatus();
     assert.deepEqual(await sent('authorization'), ['Bearer loki_first', 'Bearer loki_fixed']);
+  });
+});
+
+describe('long lines', () => {
+  const token = 't'.repeat(65_536);
+  const long = 's'.repeat(60_000);
+
+  for (const tls of [false, true]) {
+    it(`of tokens, headers and queries are sent whole${tls ? ' over TLS' : ''}`, async () => {
+      const replies = [{ json: {} }, { json: [] }, { json: PROJECT }];
+      const served = tls
+        ? await server.serveTls('valid', replies)
+        : { base_url: await server.serve(replies) };
+      const sdk = client(served.base_url, { token, headers: { 'x-long': long }, caFile: served.ca_file });
+      await sdk.getStatus();
+      await sdk.listRuns(undefined, long);
+      await sdk.createProject('p');
+      assert.ok((await sent('authorization')).every((value) => value === `Bearer ${token}`));
+      assert.ok((await sent('x-long')).every((value) => value === long));
+      const { requests } = await server.recorded();
+      assert.deepEqual(requests[1].query, { status: long });
+      assert.deepEqual(new Set(requests.map(({ connection }) => connection)), new Set([1]));
+    });
+  }
+
+  it('that no server reads are refused by their names', async () => {
+    const baseUrl = await server.serve([]);
+    const beyond = 'canary'.repeat(11_000);
+    const sdk = client(baseUrl);
+    for (const [param, call] of [
+      ['token', () => sdk.setToken(beyond)],
+      ['token', () => client(baseUrl, { token: async () => beyond }).getStatus()],
+      ['headers', () => client(baseUrl, { headers: { 'x-long': beyond } })],
+      ['headers', () => sdk.getStatus({ headers: { 'x-long': beyond } })],
+      ['appInfo', () => client(baseUrl, { appInfo: beyond })],
+      ['baseUrl', () => client(`${baseUrl}/${beyond}`)],
+      ['projectId', () => sdk.getProject(beyond)],
+      ['status', () => sdk.listRuns(undefined, beyond)],
+    ]) {
+      await assert.rejects(
+        async () => call(),
+        (error) => {
+          assert.ok(error instanceof ConfigError, String(error));
+          assert.equal(error.param, param);
+          assert.ok(
+            error.message.includes(`\`${param}\``) && !error.message.includes('canary'),
+            error.message,
+          );
+          return true;
+        },
+      );
+    }
+    assert.deepEqual((await server.recorded()).requests, []);
+  });
+});
+
+describe('Retry-After', () => {
+  it('is told in seconds, also where it is a date', async () => {
+    for (const status of [429, 503]) {
+      const baseUrl = await server.serve([{ status, json: {}, headers: { 'retry-after': '{{date+600}}' } }]);
+      await assert.rejects(client(baseUrl).getStatus(), (error) => {
+        assert.equal(error.attempts, 1);
+        assert.ok(error.retryAfter > 500 && error.retryAfter <= 600, String(error.retryAfter));
+        return true;
+      });
+    }
   });
 });
 
@@ -383,9 +519,8 @@ describe('raw', () => {
     assert.deepEqual(Object.keys(sdk.raw).sort(), own.filter((name) => !others.includes(name)).sort());
     assert.equal(sdk.raw, sdk.raw);
 
-    const project = { id: 1, name: 'a', status: 'active', created_at: '', updated_at: '' };
     const calls = [
-      ['createProject', ['name', 'why', { tenantId: 7 }], project],
+      ['createProject', ['name', 'why', { tenantId: 7 }], PROJECT],
       ['listRuns', [1, 'running', { limit: 5, offset: 6 }], []],
       ['queryAudit', [{ start_date: '2026-02-01', limit: 5 }, { headers: { 'x-a': 'b' } }], []],
       ['deleteApiKey', ['ci'], null],
@@ -395,7 +530,8 @@ describe('raw', () => {
       const data = await caller[method](...args);
       assert.deepEqual((await caller.raw[method](...args)).data, data, method);
       const [first, second] = (await server.recorded()).requests;
-      assert.deepEqual({ ...second, connection: 0 }, { ...first, connection: 0 }, method);
+      const same = { connection: 0, pause_ms: 0 };
+      assert.deepEqual({ ...second, ...same }, { ...first, ...same }, method);
     }
   });
 

@@ -1,5 +1,6 @@
 // What the type checker must accept and what it must reject. Compiled, never run.
 
+import type { IncomingHttpHeaders } from 'node:http';
 import {
   type APIConnectionError,
   APITimeoutError,
@@ -29,6 +30,16 @@ import {
   type Tenant,
   type TokenProvider,
 } from 'loki-mode-sdk';
+import {
+  type ApprovalRequest,
+  isApprovalRequest,
+  parse,
+  sign,
+  unwrap,
+  verify,
+  type WebhookEvent,
+  WebhookVerificationError,
+} from 'loki-mode-sdk/webhooks';
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function holds<_Fact extends true>(): void {}
@@ -215,6 +226,27 @@ export async function configured(provider: TokenProvider): Promise<void> {
   new AutonomiClient(5);
   // @ts-expect-error -- a logger has debug
   new AutonomiClient({ baseUrl: 'http://localhost', logger: {} });
+}
+
+export function webhooks(headers: IncomingHttpHeaders, fetched: Headers, body: Buffer): void {
+  verify(body, headers, process.env.LOKI_WEBHOOK_SECRET);
+  verify('', fetched, ['a', undefined, Buffer.from('b')], { tolerance: 1, now: new Date() });
+  verify(new ArrayBuffer(1), [['x-loki-signature', 'a']] as const, ['a'] as const);
+  const event: WebhookEvent = unwrap(body, headers, 'a');
+  holds<Equal<typeof event.type, string | undefined>>();
+  holds<Equal<typeof event.task_id, number | string | undefined>>();
+  if (isApprovalRequest(event)) holds<Equal<typeof event, ApprovalRequest>>();
+  const signed: Record<string, string> = sign(body, 'a', { scheme: 'standard', id: 'a', timestamp: 1 });
+  const error: AutonomiError = new WebhookVerificationError('no', { reason: 'too_old' });
+  // @ts-expect-error -- what was parsed can no longer be checked
+  verify({}, headers, 'a');
+  // @ts-expect-error -- headers are needed
+  verify(body, null, 'a');
+  // @ts-expect-error -- there is no such scheme
+  sign(body, 'a', { scheme: 'slack' });
+  // @ts-expect-error -- there is no such option
+  unwrap(body, headers, 'a', { toleranceSeconds: 5 });
+  return void [parse(''), signed, error];
 }
 
 declare const events0: RunEvent | undefined;

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,6 +21,17 @@ def binary(name: str) -> str:
         if candidate.exists():
             return str(candidate)
     raise FileNotFoundError(f"{name} is not built (looked for {candidates}); run `make servers`")
+
+
+def wait_for_line(server: subprocess.Popen, log: Path, pattern: str) -> str:
+    """What the first group of the pattern finds in the log of a server that is starting."""
+    while True:
+        text = log.read_text()
+        found = re.search(pattern, text)
+        if found:
+            return found.group(1)
+        assert server.poll() is None, text
+        threading.Event().wait(0.05)
 
 
 class FaultServer:

@@ -99,6 +99,7 @@ def check_request(expected, found):
     assert same(expected.get("query", {}), found["query"]), found["query"]
     for name, value in expected.get("headers", {}).items():
         assert found["headers"].get(name) == value, f"{name}: {found['headers']}"
+    assert (found["pause_ms"] or 0) >= expected.get("pause_ms", 0)
     if expected.get("body") is None:
         assert found["body"] is None, found["body"]
     else:

@@ -36,10 +36,21 @@ print(client.get_status(), flush=True)
 def start(base_url, script=CALL, *arguments):
     return subprocess.Popen(
         [sys.executable, "-c", script, base_url, *arguments],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
     )
+
+
+def interrupt(process, phase):
+    """Sends Ctrl-C; the call has to end soon, which is ordinarily within 300 ms: `pytest -s` shows it."""
+    began = time.perf_counter()
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == "interrupted\n"
+    took = time.perf_counter() - began
+    print(f"Ctrl-C, {phase}: {took * 1e3:.0f} ms")
+    assert took < 1, phase
 
 
 def finish(process):
@@ -51,24 +62,75 @@ def finish(process):
 
 
 @pytest.mark.parametrize(
-    "reply",
+    ("phase", "reply"),
     [
-        {"faults": {"hold": True}},
-        {"json": {"pad": "x" * 100}, "faults": {"half_open": True}},
-        {"json": {"pad": "x" * 10_000}, "faults": {"drip_ms": 50}},
-        {"status": 503, "json": {}, "headers": {"retry-after": "90"}},
+        ("waiting", {"faults": {"hold": True}}),
+        ("head", {"json": {}, "faults": {"half_open": 20}}),
+        ("body", {"json": {"pad": "x" * 100}, "faults": {"half_open": True}}),
+        ("drip", {"json": {"pad": "x" * 10_000}, "faults": {"drip_ms": 50}}),
+        ("retry wait", {"status": 503, "json": {}, "headers": {"retry-after": "90"}}),
     ],
-    ids=["waiting", "body", "drip", "retry-wait"],
 )
-def test_ctrl_c_ends_the_call_and_leaves_the_client_usable(fault_server, reply):
+def test_ctrl_c_ends_the_call_and_leaves_the_client_usable(fault_server, phase, reply):
     process = start(fault_server.serve([reply, {"json": {"ok": True}}]))
     assert process.stdout.readline() == "calling\n"
     while not fault_server.recorded()["requests"]:
         time.sleep(0.02)
     # Into the wait that the name of the case tells.
     time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    assert finish(process) == ("interrupted\n{'ok': True}\n", "", 0)
+    interrupt(process, phase)
+    assert finish(process) == ("{'ok': True}\n", "", 0)
+
+
+CROWDED = """
+import signal, sys, threading
+from loki_mode_sdk import AutonomiClient
+signal.signal(signal.SIGINT, signal.default_int_handler)
+client = AutonomiClient(sys.argv[1], timeout=100, max_connections=1)
+threading.Thread(target=client.get_status, daemon=True).start()
+sys.stdin.readline()
+print("calling", flush=True)
+try:
+    client.get_status()
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def test_ctrl_c_while_all_connections_are_in_use(fault_server):
+    process = start(fault_server.serve([{"faults": {"hold": True}}]), CROWDED)
+    while not fault_server.recorded()["requests"]:
+        time.sleep(0.02)
+    process.stdin.write("\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "calling\n"
+    time.sleep(0.3)
+    interrupt(process, "waiting for a connection")
+    assert finish(process) == ("", "", 0)
+
+
+PROVIDED = """
+import signal, sys, time
+from loki_mode_sdk import AutonomiClient
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+def provider():
+    print("calling", flush=True)
+    time.sleep(100)
+
+try:
+    AutonomiClient(sys.argv[1], provider, timeout=100).get_status()
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def test_ctrl_c_while_a_token_is_fetched(fault_server):
+    process = start(fault_server.serve([]), PROVIDED)
+    assert process.stdout.readline() == "calling\n"
+    time.sleep(0.1)
+    interrupt(process, "in the token provider")
+    assert finish(process) == ("", "", 0)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what a full backlog does differs")
@@ -84,8 +146,7 @@ def test_ctrl_c_while_connecting():
     try:
         assert process.stdout.readline() == "calling\n"
         time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
-        assert process.stdout.readline() == "interrupted\n"
+        interrupt(process, "connecting")
     except BaseException:
         process.kill()
         raise

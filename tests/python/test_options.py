@@ -17,6 +17,7 @@ from loki_mode_sdk import (
     DecodeError,
     InsecureTransportWarning,
     RateLimitError,
+    ServerError,
     TokenAuth,
 )
 
@@ -78,6 +79,106 @@ def test_retry_after_is_obeyed_or_raised(client_of):
     with pytest.raises(RateLimitError) as caught:
         client_of({"status": 429, "json": {}, "headers": {"retry-after": "121"}}).get_status()
     assert (caught.value.retry_after, caught.value.attempts) == (121.0, 1)
+
+
+def test_a_date_in_retry_after_is_told_in_seconds(client_of):
+    for status in (429, 503):
+        with pytest.raises((RateLimitError, ServerError)) as caught:
+            client_of({"status": status, "json": {}, "headers": {"retry-after": "{{date+600}}"}}).get_status()
+        assert caught.value.attempts == 1
+        assert 500 < caught.value.retry_after <= 600
+
+
+@pytest.mark.parametrize(
+    ("param", "value"),
+    [
+        ("timeout", float("nan")),
+        ("timeout", float("inf")),
+        ("timeout", 10**400),
+        ("connect_timeout", -0.0),
+        ("max_retries", 2**32),
+        ("max_connections", 0),
+        ("max_body_bytes", 0),
+        ("app_info", "a\nb"),
+        ("proxy", "http://proxy:99999"),
+        ("proxy", "\ud800"),
+        ("ca_file", "\0"),
+        ("headers", {"x-a": "\ud800"}),
+        ("headers", {"x-a\n": "b"}),
+        ("headers", {"x-a": "b\r\nx-b: c"}),
+        ("token", "\ud800"),
+    ],
+)
+def test_a_value_that_is_no_good_is_refused_by_its_name(param, value):
+    with pytest.raises(ConfigError, match=param) as caught:
+        AutonomiClient("https://cp.example.com", **{param: value})
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("param", "value"),
+    [
+        ("timeout", True),
+        ("timeout", "5"),
+        ("connect_timeout", b"5"),
+        ("max_retries", True),
+        ("max_retries", 2.0),
+        ("max_connections", "3"),
+        ("path_style", b"v2"),
+        ("proxy", b"http://proxy:1"),
+        ("ca_file", b"/ca.pem"),
+        ("system_roots", 1),
+        ("headers", [("x-a", "b")]),
+        ("headers", {b"x-a": b"b"}),
+        ("token", b"x"),
+        ("base_url", b"http://h"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused_by_its_name(param, value):
+    with pytest.raises(TypeError, match=param):
+        AutonomiClient(**{"base_url": "https://cp.example.com", param: value})
+
+
+# ---- long lines ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_long_token_header_or_query_is_sent_whole(fault_server, tls):
+    replies = [{"json": {}}, {"json": []}, {"json": {"id": 1, "name": "p"}}]
+    served = fault_server.serve_tls(replies) if tls else {"base_url": fault_server.serve(replies), "ca_file": None}
+    token, status = "t" * 65536, "s" * 60000
+    with AutonomiClient(served["base_url"], token, ca_file=served["ca_file"], headers={"x-long": status}) as client:
+        client.get_status()
+        client.list_runs(status=status)
+        client.create_project("p")
+    requests = fault_server.recorded()["requests"]
+    assert [request["headers"]["authorization"] for request in requests] == [f"Bearer {token}"] * 3
+    assert [request["headers"]["x-long"] for request in requests] == [status] * 3
+    assert requests[1]["query"] == {"status": status}
+    assert {request["connection"] for request in requests} == {1}
+
+
+def test_what_no_server_reads_is_refused_by_its_name(client_of, fault_server):
+    long = "canary" * 11_000
+    client = client_of(token="x")
+    url = "http://127.0.0.1:1"
+    for param, call in [
+        ("token", lambda: client.set_token(long)),
+        ("token", lambda: AutonomiClient(url, long)),
+        ("token", lambda: client.with_options(token=lambda: long).get_status()),
+        ("headers", lambda: client.with_options(headers={"x-long": long})),
+        ("headers", lambda: client.get_status(headers={"x-long": long})),
+        ("app_info", lambda: AutonomiClient(url, app_info=long)),
+        ("base_url", lambda: AutonomiClient(f"{url}/{long}")),
+        ("project_id", lambda: client.get_project(long)),
+        ("status", lambda: client.list_runs(status=long)),
+    ]:
+        with pytest.raises(ConfigError, match=f"`{param}`") as caught:
+            call()
+        assert caught.value.param == param
+        assert "canary" not in str(caught.value)
+        assert len(str(caught.value)) < 300
+    assert fault_server.recorded()["requests"] == []
 
 
 # ---- tokens --------------------------------------------------------------------------------------------------------

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import pathlib
 import time
 from typing import Any
 
 from loki_mode_sdk import (
     ApiKey,
+    AsyncAutonomiClient,
+    AsyncClient,
+    AsyncSessionManager,
+    AsyncTaskManager,
     AuditEntry,
     AutonomiClient,
     AutonomiError,
@@ -21,7 +26,9 @@ from loki_mode_sdk import (
     RawResponse,
     Run,
     RunEvent,
+    Session,
     SessionManager,
+    Task,
     TaskManager,
     Tenant,
     TokenAuth,
@@ -124,3 +131,37 @@ def options(path: pathlib.Path) -> None:
     value: str = headers["retry-after"]
     deleted: RawResponse[None] = derived.raw.delete_tenant(1)
     print(first, value, runs.status + runs.attempts, headers.get_all("via"), deleted)
+
+
+async def fetch_token_from_afar() -> str:
+    return "loki_xxx"
+
+
+class TracedAsync(AsyncAutonomiClient):
+    """So does one of the client for asyncio, also through `async with`."""
+
+
+async def for_asyncio(path: pathlib.Path) -> None:
+    async with TracedAsync("https://cp.example.com", fetch_token_from_afar, ca_file=path) as client:
+        traced: TracedAsync = client
+        derived: TracedAsync = traced.with_options(timeout=1, token=fetch_token)
+        derived.set_token(TokenAuth("x"))
+        derived.set_token(fetch_token_from_afar)
+        derived.set_token(None)
+        status, projects = await asyncio.gather(client.get_status(), client.list_projects())
+        version: str = status["version"]
+        names: list[str] = [project.name for project in projects]
+        run: Run = await client.get_run("run-1", timeout=5, max_retries=0, headers={"x-a": "b"})
+        runs: RawResponse[list[Run]] = await client.raw.list_runs(status="running")
+        call: asyncio.Task[Run] = asyncio.create_task(client.get_run(run.id))
+        print(version, names, runs.data[0].id, (await call).status)
+        await derived.aclose()
+        await derived.close()
+        derived.close()
+
+
+async def helpers_for_asyncio(client: AsyncClient) -> None:
+    tasks, sessions = AsyncTaskManager(client), AsyncSessionManager(client)
+    task: Task = await tasks.create_task("proj-1", "title")
+    session: Session = await sessions.get_session("session-id")
+    print(task.status, session.status)

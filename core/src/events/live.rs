@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use loki_mode_spec::{EVENTS, Operation, Returns};
 use ureq::http::{HeaderName, HeaderValue, header};
 
-use self::event::{Filter, gap_json, read_event};
+pub(super) use self::event::gap_json;
+use self::event::{Filter, read_event};
 use super::follow::{LONGEST_ABSENCE, is_passing};
 use super::pace::Patience;
 use super::replay::{Gap, News, Remark, Replay};

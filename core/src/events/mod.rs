@@ -11,6 +11,7 @@ mod sse;
 mod stream;
 mod timeline;
 mod timestamp;
+mod watch;
 mod watermark;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ pub use self::live::LiveOptions;
 pub use self::stream::{Batch, Pulled, Step, Stream, StreamCall};
 use self::timeline::Timeline;
 pub use self::timestamp::{parse_since, parse_timestamp};
+pub use self::watch::WatchOptions;
 use crate::error::Error;
 
 /// What has been given out so far, for each run that is polled: makes repeated polls return each event once.

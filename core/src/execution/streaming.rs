@@ -2,16 +2,18 @@
 
 use std::time::Instant;
 
+use loki_mode_spec::{Operation, Returns};
 use ureq::http::{HeaderName, HeaderValue};
 
 use super::{Execution, unanswered, wire_method};
 use crate::attempts::AttemptRecord;
-use crate::call::Limits;
+use crate::call::{CallOptions, Limits};
+use crate::client::Client;
 use crate::error::Error;
 use crate::mask;
 use crate::request::Request;
 use crate::response::Answer;
-use crate::transport::{Opened, Reading, Wire};
+use crate::transport::{Failure, Opened, Reading, Wire};
 
 /// How much of a refusal is read.
 const MAX_REFUSAL: usize = 64 << 10;
@@ -20,6 +22,19 @@ const MAX_REFUSAL: usize = 64 << 10;
 pub(crate) struct Incoming {
     pub(crate) opened: Opened,
     pub(crate) attempt_log: Vec<AttemptRecord>,
+}
+
+/// The error of a connection that is not to be had, for something that is no call.
+pub(crate) fn unreachable(client: &Client, path: &'static str, failure: Failure) -> Error {
+    static OPEN: Operation = Operation::get("open", "/", Returns::Nothing);
+    let call = CallOptions { timeout: Some(client.options().timeout), ..CallOptions::default() };
+    match Execution::begin(client.shared(), &OPEN, &call) {
+        Ok(mut execution) => {
+            execution.attempts = 1;
+            execution.failed(&Request::get(path), failure)
+        }
+        Err(error) => error,
+    }
 }
 
 impl Execution<'_> {
@@ -73,7 +88,7 @@ impl Execution<'_> {
             if let Some(token) = self.token() {
                 mask::mask_body(&mut answer.body, token);
             }
-            return Err(if answer.is_success() { self.not_json(&answer) } else { self.refuse(&answer) });
+            return Err(if answer.is_success() { self.a_page(&answer) } else { self.refuse(&answer) });
         }
     }
 

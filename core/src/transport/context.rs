@@ -7,6 +7,9 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::time::{Duration, Instant};
 
+use ureq::config::Config;
+use ureq::unversioned::transport::LazyBuffers;
+
 use crate::call::{Limits, Stop};
 
 /// How long a wait lasts before it is asked whether to go on.
@@ -18,6 +21,8 @@ pub(super) struct Attempt<'a> {
     pub(super) connect_timeout: Duration,
     /// The request has a body.
     pub(super) has_body: bool,
+    /// How many bytes the longest line of the request's head can have; a connection needs a buffer for it.
+    pub(super) longest_line: usize,
     /// The request itself is on its way: what is written from here on may be executed.
     pub(super) requesting: Cell<bool>,
     /// Something of the request was handed to the operating system.
@@ -43,11 +48,17 @@ pub(super) enum Trouble {
 }
 
 impl<'a> Attempt<'a> {
-    pub(super) fn new(limits: &'a Limits<'a>, connect_timeout: Duration, has_body: bool) -> Self {
+    pub(super) fn new(
+        limits: &'a Limits<'a>,
+        connect_timeout: Duration,
+        has_body: bool,
+        longest_line: usize,
+    ) -> Self {
         Attempt {
             limits,
             connect_timeout,
             has_body,
+            longest_line,
             requesting: Cell::new(false),
             sent: Cell::new(false),
             answered: Cell::new(false),
@@ -86,6 +97,12 @@ impl<'a> Attempt<'a> {
     pub(super) fn report(&self, trouble: Trouble) {
         self.trouble.replace(Some(trouble));
     }
+}
+
+/// Buffers for a new connection, with room for what the attempt under way sends.
+pub(super) fn buffers(config: &Config) -> LazyBuffers {
+    let longest = current(|attempt| attempt.longest_line);
+    LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size().max(longest))
 }
 
 scoped_tls_hkt::scoped_thread_local!(static CURRENT: for<'a> &'a Attempt<'a>);

@@ -28,6 +28,7 @@ impl<In: Transport> Connector<In> for Observer {
             inner: inner.boxed(),
             counts,
             origin: self.forwarded.then(|| forward::origin(details.uri)),
+            room: context::current(|attempt| attempt.longest_line).max(details.config.output_buffer_size()),
             idle: false,
             awaiting: false,
             spent: false,
@@ -44,6 +45,8 @@ pub(super) struct Observed {
     counts: bool,
     /// What the target of each request begins with, if it is a whole URL.
     origin: Option<String>,
+    /// How long a line of a request its buffer can hold.
+    room: usize,
     /// An exchange has been completed on it, and no other begun.
     idle: bool,
     /// A request was sent and nothing of its answer has come.
@@ -142,7 +145,7 @@ impl Transport for Observed {
 
     fn is_open(&mut self) -> bool {
         // A piece of a status that never became whole: nothing can be said about this connection.
-        if self.spent || self.awaiting {
+        if self.spent || self.awaiting || context::current(|attempt| attempt.longest_line) > self.room {
             return false;
         }
         // ureq asks when a connection comes back and again before it is used. Asking the system costs a call each

@@ -10,6 +10,7 @@ mod resolve;
 mod streaming;
 mod tcp;
 mod tls;
+mod websocket;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -22,13 +23,14 @@ use arc_swap::ArcSwapOption;
 use ureq::Agent;
 use ureq::http::uri::InvalidUri;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, Transport};
 
 use self::context::{Attempt, Trouble};
 use self::places::Places;
 use self::proxy::Route;
 pub(crate) use self::resolve::is_loopback;
 pub(crate) use self::streaming::{Opened, Reading};
+pub(crate) use self::websocket::{Heard, Refusal, Socket};
 use crate::call::{Limits, Stop};
 use crate::config::Options;
 use crate::error::Error;
@@ -39,6 +41,9 @@ const MAX_IDLE_AGE: Duration = Duration::from_secs(4);
 /// Bytes of status and headers that are read of an answer; with less room in the buffer it would seem to end early.
 const MAX_HEAD: usize = 24 << 10;
 const INPUT_BUFFER: usize = 32 << 10;
+/// What fits in the buffer for output of an ordinary connection. A request with a longer line in its head, for example a
+/// long token, gets a connection with a buffer of its own size.
+const OUTPUT_BUFFER: usize = 16 << 10;
 
 /// What goes over the network.
 pub(crate) struct Wire<'a> {
@@ -54,6 +59,16 @@ pub(crate) struct Wire<'a> {
 impl Wire<'_> {
     fn has_body(&self) -> bool {
         self.body.is_some_and(|body| !body.is_empty())
+    }
+
+    /// How many bytes the longest line of its head can have.
+    fn longest_line(&self) -> usize {
+        // `DELETE`, ` HTTP/1.1`, `proxy-authorization: ` and line ends, generously.
+        const AROUND: usize = 64;
+        let values =
+            self.headers.into_iter().flatten().map(|(name, value)| name.as_str().len() + value.len());
+        let authorization = self.authorization.iter().map(HeaderValue::len);
+        values.chain(authorization).fold(self.url.len(), usize::max) + AROUND
     }
 }
 
@@ -166,7 +181,7 @@ impl Http {
 
     /// Sends a request and reads the whole answer.
     pub(crate) fn send(&self, wire: &Wire<'_>, limits: &Limits<'_>) -> Result<Received, Failure> {
-        let attempt = Attempt::new(limits, self.setup.connect_timeout, wire.has_body());
+        let attempt = Attempt::new(limits, self.setup.connect_timeout, wire.has_body(), wire.longest_line());
         let outcome = match limits.check() {
             Ok(()) => context::lend(&attempt, || self.exchange(wire, &attempt)),
             Err(stop) => {
@@ -326,21 +341,36 @@ impl Setup {
             .max_idle_age(MAX_IDLE_AGE)
             .max_idle_connections(self.max_idle_connections)
             .max_idle_connections_per_host(self.max_idle_connections)
-            .output_buffer_size(16 << 10)
+            .output_buffer_size(OUTPUT_BUFFER)
             .input_buffer_size(INPUT_BUFFER)
             .max_response_header_size(MAX_HEAD)
             .timeout_await_100(None)
             .build();
-        let forward = || self.route.forward().cloned();
-        let tcp = tcp::Tcp { names: Arc::clone(&names), socket: self.socket.clone(), forward: forward() };
-        let tls = tls::Tls::new(self.trust.clone(), forward());
         let observer = exchange::Observer {
             tunnelled: self.route.tunnel().is_some(),
             forwarded: self.route.forward().is_some(),
         };
-        let connector = ().chain(ConnectProxyConnector::default()).chain(tcp).chain(tls).chain(observer);
-        Agent::with_parts(config, connector, resolve::CachingResolver { names, forward: forward() })
+        let connector = lines(self.tcp(&names), self.tls()).chain(observer);
+        Agent::with_parts(config, connector, self.resolver(names))
     }
+
+    fn tcp(&self, names: &Arc<resolve::Names>) -> tcp::Tcp {
+        let forward = self.route.forward().cloned();
+        tcp::Tcp { names: Arc::clone(names), socket: self.socket.clone(), forward }
+    }
+
+    fn tls(&self) -> tls::Tls {
+        tls::Tls::new(self.trust.clone(), self.route.forward().cloned())
+    }
+
+    fn resolver(&self, names: Arc<resolve::Names>) -> resolve::CachingResolver {
+        resolve::CachingResolver { names, forward: self.route.forward().cloned() }
+    }
+}
+
+/// What opens connections, tunnels and TLS included, for whatever is spoken over them.
+fn lines(tcp: tcp::Tcp, tls: tls::Tls) -> impl Connector<Out = impl Transport> {
+    ().chain(ConnectProxyConnector::default()).chain(tcp).chain(tls)
 }
 
 fn user_agent(options: &Options) -> Result<HeaderValue, Error> {

@@ -10,6 +10,9 @@ use crate::config::Options;
 use crate::error::Error;
 use crate::request::BaseUrl;
 
+/// How long the URL of a proxy may be: its credentials have to fit in a header.
+const MAX_URL: usize = 4 << 10;
+
 /// How the requests of a client reach its server.
 pub(super) enum Route {
     Direct,
@@ -81,10 +84,26 @@ fn choose_with(
         }
     };
     let problem = |text: &str| Error::config(param, format!("`{param}` {text}"));
+    if url.len() > MAX_URL {
+        return Err(problem(&format!("is longer than {MAX_URL} bytes")));
+    }
     if url.to_ascii_lowercase().starts_with("socks") {
         return Err(problem("names a SOCKS proxy; only HTTP proxies are supported"));
     }
-    Proxy::new(&url).map(Some).map_err(|_| problem("is no proxy URL like http://host:port"))
+    let proxy = Proxy::new(&url).ok().filter(|_| has_a_port_that_is_one(&url));
+    proxy.map(Some).ok_or_else(|| problem("is no proxy URL like http://host:port"))
+}
+
+/// ureq takes one that is out of range for none at all.
+fn has_a_port_that_is_one(url: &str) -> bool {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest).split(['/', '?', '#']).next();
+    let host = authority.unwrap_or_default().rsplit('@').next().unwrap_or_default();
+    match host.rsplit_once(':') {
+        // The colon is one of an IPv6 address.
+        Some((_, port)) if port.contains(']') => true,
+        Some((_, port)) => port.parse::<u16>().is_ok_and(|port| port > 0),
+        None => true,
+    }
 }
 
 /// Whether a `NO_PROXY` list names the host: `*`, a host, a domain with or without a leading dot or `*.`, each with
@@ -133,6 +152,20 @@ mod tests {
     }
 
     #[test]
+    fn ports_of_proxies_are_read_as_they_stand() {
+        for (url, port) in [
+            ("http://u:p@p:3128/", 3128),
+            ("p:3128", 3128),
+            ("http://[fd00::1]:3128", 3128),
+            ("http://[fd00::1]", 80),
+            ("http://p", 80),
+            ("https://p", 443),
+        ] {
+            assert_eq!(proxy_of("http://example.com", &[("HTTP_PROXY", url)]), Some(port), "{url}");
+        }
+    }
+
+    #[test]
     fn loopback_is_always_direct() {
         let variables = [("HTTP_PROXY", "http://p:1"), ("ALL_PROXY", "http://p:1")];
         for base in ["http://localhost:57374", "http://127.0.0.1:1", "http://[::1]:1"] {
@@ -156,7 +189,15 @@ mod tests {
     #[test]
     fn a_bad_proxy_is_an_error_that_does_not_show_it() {
         let base = BaseUrl::parse("http://example.com").unwrap();
-        for url in ["socks5://user:canary@p:1", "nonsense://user:canary@:x"] {
+        let long = format!("http://user:canary{}@p:1", "x".repeat(MAX_URL));
+        for url in [
+            "socks5://user:canary@p:1",
+            "nonsense://user:canary@:x",
+            "http://user:canary@p:99999",
+            "http://user:canary@p:",
+            "user:canary@p:0",
+            &long,
+        ] {
             let options = Options { proxy: Some(url.to_owned()), ..Options::default() };
             let error = choose_with(&options, &base, |_| None).unwrap_err();
             assert!(matches!(error, Error::Config(_)) && !error.to_string().contains("canary"), "{error}");

@@ -33,7 +33,7 @@ impl Http {
     /// Sends a request without a body and reads the head of the answer. Does not count among the connections that a
     /// client may have at once: a stream would hold its place for hours.
     pub(crate) fn open(&self, wire: &Wire<'_>, limits: &Limits<'_>) -> Result<Opened, Failure> {
-        let attempt = Attempt::new(limits, self.setup.connect_timeout, false);
+        let attempt = Attempt::new(limits, self.setup.connect_timeout, false, wire.longest_line());
         let outcome = match limits.check() {
             Ok(()) => context::lend(&attempt, || {
                 let response = self.generation().agent.run(self.request(wire, ())?).map_err(Broken::Http)?;
@@ -62,7 +62,7 @@ impl Opened {
     /// # Errors
     /// [`Cause::Stopped`] if the wait was cancelled or interrupted.
     pub(crate) fn read(&mut self, limits: &Limits<'_>, buffer: &mut [u8]) -> Result<Reading, Failure> {
-        let attempt = Attempt::new(limits, std::time::Duration::ZERO, false);
+        let attempt = Attempt::new(limits, std::time::Duration::ZERO, false, 0);
         let outcome = context::lend(&attempt, || self.body.read(buffer));
         match (outcome, attempt.stop.get()) {
             (Ok(0), _) => Ok(Reading::End),

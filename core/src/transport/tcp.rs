@@ -48,11 +48,9 @@ impl<In: Transport> Connector<In> for Tcp {
                 self.names.forget(host.unwrap_or_default());
             }),
         })?;
-        let buffers =
-            LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
         Ok(Some(Either::B(Socket {
             stream: Arc::new(stream),
-            buffers,
+            buffers: context::buffers(details.config),
             read_timeout: None,
             write_timeout: None,
         })))

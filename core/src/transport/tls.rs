@@ -143,9 +143,7 @@ impl<In: Transport> Connector<In> for Tls {
             config.and_then(|config| handshake(config, host, details, socket)).inspect_err(|error| {
                 context::current(|attempt| attempt.report(trouble(error)));
             })?;
-        let buffers =
-            LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
-        Ok(Some(Either::B(Session { stream: session, buffers })))
+        Ok(Some(Either::B(Session { stream: session, buffers: context::buffers(details.config) })))
     }
 }
 

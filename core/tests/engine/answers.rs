@@ -72,9 +72,7 @@ fn refusals_are_typed_and_carry_their_details() {
 
 #[test]
 fn a_success_that_is_no_json_is_a_decode_error() {
-    let page = text(200, "content-type: text/html\r\n", "<!DOCTYPE html><title>Dashboard</title>");
     for (reply, message) in [
-        (Reply::Send(page), "an HTML page, not JSON: <!DOCTYPE html>"),
         (json(200, r#"{"id":1,"name":"#), "not what get_project returns"),
         (json(200, r#"{"id":1,"name":7}"#), "name"),
         (json(200, r#"{"name":"a"}"#), "id"),
@@ -85,6 +83,27 @@ fn a_success_that_is_no_json_is_a_decode_error() {
         assert_eq!(error.kind(), ErrorKind::Decode, "{error}");
         assert!(error.to_string().contains(message), "{error}");
         assert_eq!(error.info().path.as_deref(), Some("/api/projects/1"));
+    }
+}
+
+#[test]
+fn a_success_that_is_a_web_page_says_that_the_route_is_not_there() {
+    for (operation, args, reply) in [
+        ("get_project", "[1]", "content-type: text/html; charset=utf-8\r\n"),
+        ("create_project", r#"["p"]"#, "content-type: text/html\r\n"),
+        ("delete_project", "[1]", ""),
+    ] {
+        let page = "<!DOCTYPE html><title>Dashboard</title>";
+        let server = Server::script(vec![Reply::Send(text(200, reply, page))]);
+        let error = call(&server.client(), operation, args).unwrap_err();
+        let info = error.info();
+        assert_eq!((error.kind(), info.status_code), (ErrorKind::NotAvailable, Some(200)), "{error}");
+        assert_eq!(info.response_body.as_deref(), Some(page));
+        for said in
+            ["web page where JSON was due", "does not have the route", "`base_url`", "<!DOCTYPE html>"]
+        {
+            assert!(error.to_string().contains(said), "{error}");
+        }
     }
 }
 

@@ -13,3 +13,4 @@ mod secrets;
 mod servers;
 mod tls;
 mod typed;
+mod watch;

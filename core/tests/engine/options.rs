@@ -41,6 +41,61 @@ fn headers_that_are_the_clients_own_are_refused_before_anything_is_sent() {
     assert!(server.requests().is_empty());
 }
 
+/// As long as servers are known to take; what the buffer of an ordinary connection holds is less.
+#[test]
+fn a_long_token_header_or_address_is_sent_whole() {
+    let server = Server::new(|_| json(200, PROJECT));
+    let token = "t".repeat(64 << 10);
+    let value = "v".repeat(60 << 10);
+    let client = server.client();
+    call(&client, "get_project", "[1]").unwrap();
+    client.set_token(Some(Token::new(token.clone()))).unwrap();
+    let headers = [pair("X-Long", &value)];
+    let long = CallOptions { headers: &headers, ..CallOptions::default() };
+    call_with(&client, "get_project", "[1]", &long).unwrap();
+    call_with(&client, "create_project", r#"["p"]"#, &long).unwrap();
+    let status = "s".repeat(60_000);
+    call(&client, "list_runs", &format!(r#"[1, "{status}"]"#)).unwrap();
+    let seen = server.requests();
+    for request in &seen[1..3] {
+        assert_eq!(request.header("authorization").unwrap(), format!("Bearer {token}"));
+        assert_eq!(request.header("x-long").unwrap(), value);
+    }
+    assert_eq!(seen[2].body, r#"{"name":"p"}"#);
+    assert_eq!(seen[3].target(), format!("GET /api/runs?project_id=1&status={status}"));
+    // One with room for it, and that one again.
+    assert_eq!(seen.iter().map(|seen| seen.connection).collect::<Vec<_>>(), [0, 1, 1, 1]);
+}
+
+#[test]
+fn what_no_server_reads_is_refused_by_its_name_before_anything_is_sent() {
+    let server = Server::new(|_| json(200, PROJECT));
+    let client = server.client();
+    let long = "canary".repeat(11_000);
+    let headers = [pair("X-Long", &long)];
+    let of_call = CallOptions { headers: &headers, ..CallOptions::default() };
+    let provided = client
+        .with_options(Changes {
+            token: Some(Some(Token::provider(|| Ok("canary".repeat(11_000))))),
+            ..Changes::default()
+        })
+        .unwrap();
+    let id = format!(r#"["{long}"]"#);
+    for (param, error) in [
+        ("token", client.set_token(Some(Token::new(long.clone()))).unwrap_err()),
+        ("token", call(&provided, "get_project", "[1]").unwrap_err()),
+        ("headers", call_with(&client, "get_project", "[1]", &of_call).unwrap_err()),
+        ("headers", Client::new(Options { headers: headers.to_vec(), ..server.options() }).unwrap_err()),
+        ("project_id", call(&client, "get_project", &id).unwrap_err()),
+        ("app_info", Client::new(Options { app_info: Some(long.clone()), ..server.options() }).unwrap_err()),
+    ] {
+        assert_eq!((error.kind(), error.info().param.as_deref()), (ErrorKind::Config, Some(param)));
+        let text = error.to_string();
+        assert!(text.contains(&format!("`{param}`")) && !text.contains("canary"), "{text}");
+    }
+    assert!(server.requests().is_empty());
+}
+
 #[test]
 fn a_derived_client_shares_connections_and_the_token_but_not_its_end() {
     let server = Server::new(|_| json(200, PROJECT));

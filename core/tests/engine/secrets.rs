@@ -22,6 +22,7 @@ fn no_error_shows_a_token_that_the_server_echoes() {
         (json(200, &echo(r#"{"id":1,"name":["@"]}"#)), "***"),
         (json(200, &echo("@")), "***"),
         (Reply::Send(text(200, "content-type: text/html\r\n", &echo("<html>@"))), "***"),
+        (Reply::Send(text(200, "content-type: text/html\r\n", &format!("<p>{long}"))), "x***"),
         (Reply::Send(text(302, &echo("location: http://elsewhere.example/@\r\n"), "")), "***"),
     ] {
         let server = Server::script(vec![reply.clone()]);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::acceptor::Stop;
 use crate::relay::reset;
@@ -116,7 +116,7 @@ fn wire(reply: &Reply, base_url: &str) -> Result<Wire, String> {
     let mut head = format!("HTTP/1.1 {status} {}\r\n", reason(status));
     let status_line = head.len();
     for (name, value) in &reply.headers {
-        let _ = write!(head, "{name}: {}\r\n", value.replace("{{base_url}}", base_url));
+        let _ = write!(head, "{name}: {}\r\n", filled(value, base_url, SystemTime::now())?);
     }
     if let Some(content_type) = content_type.filter(|_| !given("content-type")) {
         let _ = write!(head, "content-type: {content_type}\r\n");
@@ -157,6 +157,18 @@ fn wire(reply: &Reply, base_url: &str) -> Result<Wire, String> {
         bytes.extend(body);
     }
     Ok(Wire { bytes, status_line, head })
+}
+
+/// The value of a header field with what its placeholders stand for.
+pub(crate) fn filled(value: &str, base_url: &str, now: SystemTime) -> Result<String, String> {
+    let mut filled = value.replace("{{base_url}}", base_url);
+    while let Some((before, rest)) = filled.split_once("{{date+") {
+        let number = rest.split_once("}}").and_then(|(seconds, after)| Some((seconds.parse().ok()?, after)));
+        let (seconds, after) = number.ok_or_else(|| format!("{value:?} has a date that cannot be read"))?;
+        let date = now.checked_add(Duration::from_secs(seconds)).ok_or("a date beyond all clocks")?;
+        filled = format!("{before}{}{after}", httpdate::fmt_http_date(date));
+    }
+    Ok(filled)
 }
 
 fn send_parts(stream: &TcpStream, reply: &Reply, wire: &Wire, limit: usize, stop: &Stop) -> io::Result<()> {
@@ -232,5 +244,18 @@ fn reason(status: u16) -> &'static str {
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
         _ => "Status",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_in_headers_are_filled() {
+        let fill = |value| filled(value, "http://h:1", SystemTime::UNIX_EPOCH);
+        assert_eq!(fill("{{base_url}}/x").unwrap(), "http://h:1/x");
+        assert_eq!(fill("{{date+90}}").unwrap(), "Thu, 01 Jan 1970 00:01:30 GMT");
+        assert!(fill("{{date+soon}}").is_err() && fill("{{date+1").is_err());
     }
 }

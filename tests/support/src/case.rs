@@ -99,6 +99,8 @@ struct ExpectedRequest {
     headers: BTreeMap<String, Option<String>>,
     #[serde(default)]
     body: Value,
+    /// How long after the request before it at the least.
+    pause_ms: Option<u64>,
 }
 
 /// What an error must look like.
@@ -232,6 +234,11 @@ impl ExpectedRequest {
                 return Err(format!("expected {name}: {value:?}, got {got:?}"));
             }
         }
+        if let Some(least) = self.pause_ms
+            && request.pause_ms.is_none_or(|pause| pause < least)
+        {
+            return Err(format!("it came {:?} ms after the one before it, not {least}", request.pause_ms));
+        }
         let body = match &request.body {
             None => Value::Null,
             Some(text) => serde_json::from_str(text).map_err(|error| format!("body {text:?}: {error}"))?,
@@ -356,11 +363,12 @@ mod tests {
             headers: [("x".to_owned(), "y".to_owned())].into(),
             body: Some("{\"a\": null}".to_owned()),
             connection: 1,
+            pause_ms: Some(40),
             unexpected: false,
         };
         let sent = std::slice::from_ref(&sent);
         let good = json!({"method": "PUT", "path": "/a", "query": {"q": "1"}, "body": {"a": null},
-                          "headers": {"x": "y", "z": null}});
+                          "headers": {"x": "y", "z": null}, "pause_ms": 40});
         assert_eq!(expected(good.clone()).check_requests(sent), Ok(()));
         for (key, value) in [
             ("method", json!("POST")),
@@ -371,6 +379,7 @@ mod tests {
             ("body", json!({})),
             ("headers", json!({"x": null})),
             ("headers", json!({"z": "y"})),
+            ("pause_ms", json!(41)),
         ] {
             let mut bad = good.clone();
             bad[key] = value;

@@ -26,6 +26,8 @@ pub struct RecordedRequest {
     pub body: Option<String>,
     /// On which connection it came; the first one is 1.
     pub connection: usize,
+    /// How many milliseconds after the request before it, whatever its connection; null if it was the first.
+    pub pause_ms: Option<u64>,
     /// No answer was scripted for it.
     pub unexpected: bool,
 }
@@ -89,6 +91,7 @@ impl<R: Read> RequestReader<R> {
             body: (!body.is_empty()).then(|| String::from_utf8_lossy(&body).into_owned()),
             headers,
             connection,
+            pause_ms: None,
             unexpected: false,
         }))
     }

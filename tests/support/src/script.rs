@@ -12,8 +12,9 @@ use serde_json::Value;
 pub struct Reply {
     /// The status code; 200 if absent.
     pub status: Option<u16>,
-    /// Header fields, sent as given; `{{base_url}}` in a value stands for the base URL of this server. Framing headers
-    /// (`content-length`, `transfer-encoding`) are the server's unless they stand here.
+    /// Header fields, sent as given; `{{base_url}}` in a value stands for the base URL of this server, `{{date+90}}` for
+    /// the HTTP date in 90 seconds. Framing headers (`content-length`, `transfer-encoding`) are the server's unless they
+    /// stand here.
     pub headers: BTreeMap<String, String>,
     /// The body as JSON; `content-type: application/json` unless `headers` has one.
     #[serde(deserialize_with = "present")]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 
@@ -34,6 +34,8 @@ struct Shared {
 struct State {
     script: Script,
     requests: Vec<RecordedRequest>,
+    /// When the last of them arrived.
+    last: Option<Instant>,
 }
 
 /// What is answered.
@@ -65,6 +67,9 @@ fn repeated(script: impl IntoIterator<Item = Reply>) -> io::Result<VecDeque<Repl
     let mut replies = VecDeque::new();
     for reply in script {
         reply.body().map_err(io::Error::other)?;
+        for value in reply.headers.values() {
+            answer::filled(value, "", SystemTime::UNIX_EPOCH).map_err(io::Error::other)?;
+        }
         for _ in 0..reply.repeat.unwrap_or(1) {
             replies.push_back(reply.clone());
         }
@@ -76,7 +81,7 @@ impl FaultServer {
     /// Starts a server that gives these answers in the order in which requests arrive, whatever their connection.
     ///
     /// # Errors
-    /// No loopback port can be bound, or an answer's `base64` is none.
+    /// No loopback port can be bound, or an answer's `base64` is none, or its headers have a placeholder that is none.
     pub fn start(script: impl IntoIterator<Item = Reply>) -> io::Result<Self> {
         Self::launch(Script::InOrder(repeated(script)?), None)
     }
@@ -110,7 +115,7 @@ impl FaultServer {
             Some((front, _)) => format!("https://{}", front.local_addr()?),
             None => format!("http://{address}"),
         };
-        let state = Mutex::new(State { script, requests: Vec::new() });
+        let state = Mutex::new(State { script, requests: Vec::new(), last: None });
         let shared = Arc::new(Shared { base_url, state });
         let acceptor = Acceptor::start(listener, {
             let shared = Arc::clone(&shared);
@@ -208,6 +213,9 @@ impl Shared {
     /// Remembers a request and takes the answer that is next.
     fn record(&self, mut request: RecordedRequest) -> Reply {
         let mut state = lock(&self.state);
+        let now = Instant::now();
+        let pause = state.last.replace(now).map(|last| now.duration_since(last));
+        request.pause_ms = pause.map(|pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
         let reply = state.script.next(request.connection).unwrap_or_else(|| {
             request.unexpected = true;
             let detail = format!(
