@@ -26,24 +26,34 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from loki_mode_sdk import webhooks as webhooks
     from loki_mode_sdk.aio import AsyncAutonomiClient, AsyncClient, AsyncSessionManager, AsyncTaskManager
+    from loki_mode_sdk.loki_client import LokiClient
     from loki_mode_sdk.raw import Headers, RawResponse
+    from loki_mode_sdk.streams import DashboardStream, LiveEventStream, RunFollower
 else:
 
+    # Few programs use all of these, and what they are made of takes longer to import than all of the rest.
+    _LATER = {
+        "AsyncAutonomiClient": "aio",
+        "AsyncClient": "aio",
+        "AsyncSessionManager": "aio",
+        "AsyncTaskManager": "aio",
+        "DashboardStream": "streams",
+        "Headers": "raw",
+        "LiveEventStream": "streams",
+        "LokiClient": "loki_client",
+        "RawResponse": "raw",
+        "RunFollower": "streams",
+        "webhooks": "webhooks",
+    }
+
     def __getattr__(name):
-        # Few programs use all of these, and what they are made of takes longer to import than all of the rest.
-        if name in ("Headers", "RawResponse"):
-            from loki_mode_sdk import raw
+        module = _LATER.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        import importlib
 
-            return getattr(raw, name)
-        if name in ("AsyncAutonomiClient", "AsyncClient", "AsyncSessionManager", "AsyncTaskManager"):
-            from loki_mode_sdk import aio
-
-            return getattr(aio, name)
-        if name == "webhooks":
-            import importlib
-
-            return importlib.import_module("loki_mode_sdk.webhooks")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = importlib.import_module(f"{__name__}.{module}")
+        return found if name == module else getattr(found, name)
 
 
 __all__ = [
@@ -53,10 +63,14 @@ __all__ = [
     "AsyncTaskManager",
     "AutonomiClient",
     "Client",
+    "DashboardStream",
     "EventStream",
     "Headers",
     "InsecureTransportWarning",
+    "LiveEventStream",
+    "LokiClient",
     "RawResponse",
+    "RunFollower",
     "TokenAuth",
     "__version__",
 ]

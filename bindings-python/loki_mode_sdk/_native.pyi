@@ -5,11 +5,14 @@ Its model classes are described in generated/models.pyi.
 
 from asyncio import Future
 from collections.abc import Awaitable, Mapping
-from typing import Any, Callable
+from datetime import datetime
+from typing import Any, Callable, TypeVar
 
 from loki_mode_sdk.generated.models import RunEvent
 
 __version__: str
+
+Self = TypeVar("Self", bound="Stream")
 
 def decode(operation: str, body: bytes) -> Any: ...
 def settings(variable: Callable[[str], str | None], given: list[str]) -> dict[str, Any]: ...
@@ -84,8 +87,19 @@ class EventStream:
     def poll(
         self,
         run_id: int | str,
-        since: str | None,
+        since: str | datetime | None,
         timeout: float | None,
         max_retries: int | None,
         headers: Mapping[str, str] | None,
     ) -> list[RunEvent]: ...
+
+class Stream:
+    def __new__(cls: type[Self], client: Client, source: str, **options: object) -> Self: ...
+    def __iter__(self: Self) -> Self: ...
+    def __next__(self) -> Any: ...
+    def _close(self) -> None: ...
+    @property
+    def _closed(self) -> bool: ...
+    @property
+    def _cursor(self) -> str: ...
+    def _status_of(self, run_id: int | str | None = None) -> str | None: ...

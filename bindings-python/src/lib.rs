@@ -31,7 +31,7 @@ mod _native {
     #[pymodule_export]
     use crate::environment::settings;
     #[pymodule_export]
-    use crate::events::EventStream;
+    use crate::events::{EventStream, Stream};
     #[pymodule_export]
     use crate::webhooks::{parse_webhook, sign_webhook, verify_webhook};
 

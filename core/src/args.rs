@@ -101,7 +101,7 @@ impl Value {
     }
 
     /// As it stands in a path or a query string.
-    pub(crate) fn to_text(&self) -> std::borrow::Cow<'_, str> {
+    pub fn to_text(&self) -> std::borrow::Cow<'_, str> {
         match self {
             Value::Str(text) => text.into(),
             Value::Int(number) => number.to_string().into(),

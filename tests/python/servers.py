@@ -83,19 +83,31 @@ class ControlPlane:
     TOKEN = "loki_test_admin_token"
 
     def __init__(self, profile: str, *options: str) -> None:
-        self.profile = profile
-        self._options = options
+        self.profile, self.options, self.port = profile, options, "0"
 
     def __enter__(self) -> ControlPlane:
-        command = [binary("loki-control-plane"), "--port", "0", "--seed"]
-        command += ["--token", self.TOKEN, "--profile", self.profile, *self._options]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
-        self.base_url = self._process.stdout.readline().strip()
-        assert self.base_url.startswith("http://"), f"{command} said {self.base_url!r}"
+        self.start()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self._process.terminate()
+        self._end()
+
+    def start(self) -> None:
+        """Starts it; the second time, on the same port."""
+        command = [binary("loki-control-plane"), "--port", self.port, "--seed"]
+        command += ["--token", self.TOKEN, "--profile", self.profile, *self.options]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
+        self.base_url = self._process.stdout.readline().strip()
+        assert self.base_url.startswith("http://"), f"{command} said {self.base_url!r}"
+        self.port = self.base_url.rsplit(":", 1)[1]
+
+    def kill(self) -> None:
+        """Ends it without a warning."""
+        self._process.kill()
+        self._end()
+
+    def _end(self) -> None:
         self._process.wait(10)
         self._process.stdout.close()
 

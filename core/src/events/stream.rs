@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use loki_mode_spec::{Model, Returns};
+use serde_json::value::RawValue;
 
 use super::cursor::Cursor;
 use super::watermark::Entry;
@@ -85,6 +86,17 @@ impl Batch {
             let message = format!("an event is not a {}: {failure}", self.model.name);
             ErrorInfo::new(ErrorKind::Decode, message).into()
         })
+    }
+
+    /// Each event by itself, for whoever finds that not all of them can be decoded. A batch of one stays as it is.
+    pub fn split(self) -> Vec<Batch> {
+        match serde_json::from_str::<Vec<&RawValue>>(&self.json) {
+            Ok(events) if events.len() == self.count && self.count > 1 => events
+                .into_iter()
+                .map(|event| Batch::new(format!("[{}]", event.get()), 1, self.model))
+                .collect(),
+            _ => vec![self],
+        }
     }
 }
 

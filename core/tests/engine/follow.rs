@@ -241,7 +241,10 @@ fn many_runs_are_followed_at_once_also_those_that_start_later() {
     let server = Server::new(move |seen| {
         let runs = shared.lock().unwrap();
         let target = seen.target();
-        let state = |(id, status): &(i64, &str)| format!(r#"{{"id":{id},"status":"{status}"}}"#);
+        let state = |(id, status): &(i64, &str)| {
+            let times = r#""started_at":"2026-11-21T22:50:49","ended_at":null"#;
+            format!(r#"{{"id":{id},"status":"{status}",{times}}}"#)
+        };
         if target.starts_with("GET /api/runs?") {
             assert!(target.contains("project_id=3"), "{target}");
             return json(200, &format!("[{}]", runs.iter().rev().map(state).collect::<Vec<_>>().join(",")));

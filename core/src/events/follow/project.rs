@@ -34,8 +34,11 @@ struct ListedRun<'a> {
     id: &'a RawValue,
     #[serde(borrow, default)]
     started_at: Option<std::borrow::Cow<'a, str>>,
-    #[serde(borrow, flatten)]
-    state: RunState<'a>,
+    // Not a `RunState`: what is flattened cannot hold the text of a value.
+    #[serde(borrow, default)]
+    status: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow, default)]
+    ended_at: Option<&'a RawValue>,
 }
 
 impl Follower {
@@ -68,7 +71,8 @@ impl Follower {
                 let time = run.started_at.as_deref().and_then(parse_timestamp);
                 let entry = Entry { id: Id::from_json(run.id.get()), print: fingerprint(time, "run"), time };
                 old |= found.iter().any(|(_, known, _)| known.id == entry.id);
-                found.push((json_id(run.id), entry, run.state.has_ended()));
+                let state = RunState { status: run.status.clone(), ended_at: run.ended_at };
+                found.push((json_id(run.id), entry, state.has_ended()));
             }
             let Some(project) = &self.project else { return Ok(()) };
             old |= found.iter().any(|(_, entry, _)| project.mark.knows(entry));
