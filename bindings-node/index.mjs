@@ -17,6 +17,7 @@ export const {
   NotAvailableOnControlPlaneError,
   NotFoundError,
   PermissionDeniedError,
+  parseTimestamp,
   RateLimitError,
   ServerError,
   SessionManager,

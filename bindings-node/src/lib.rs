@@ -11,4 +11,5 @@ mod provider;
 mod report;
 mod runtime;
 pub mod text;
+pub mod timestamps;
 pub mod webhooks;

@@ -1,5 +1,6 @@
 /** Checks the arguments of a call and writes them as the engine takes them. */
 
+import { isDate } from 'node:util/types';
 import { isCollection, isTorn, kindOf } from './kinds.js';
 import { CALL_OPTIONS } from './options.js';
 
@@ -53,9 +54,16 @@ function object(value: unknown): string | undefined {
   return text?.startsWith('{') ? text : undefined;
 }
 
+/** A timestamp as servers write it, or a date. */
+function timestamp(value: unknown): string | undefined {
+  if (!isDate(value)) return string(value);
+  return Number.isNaN(value.getTime()) ? undefined : JSON.stringify(value);
+}
+
 const CHECKS = {
   id: { expected: 'an integer or a string', encode: (value) => integer(value) ?? string(value) },
   string: { expected: 'a string', encode: string },
+  timestamp: { expected: 'a string or a Date', encode: timestamp },
   integer: { expected: 'an integer', encode: integer },
   boolean: {
     expected: 'a boolean',
@@ -101,6 +109,7 @@ function whyNot(param: Param, value: unknown): string {
       : kindOf(value);
   }
   if (param.type === 'strings' && Array.isArray(value)) return 'an array with something else in it';
+  if (param.type === 'timestamp' && isDate(value)) return 'one that is invalid';
   return kindOf(value);
 }
 

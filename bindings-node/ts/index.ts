@@ -32,4 +32,5 @@ export type { HeaderList } from './headers.js';
 export type { Logger } from './logger.js';
 export type { CallOptions, ClientChanges, ClientOptions } from './options.js';
 export type { RawClient, RawResponse } from './raw.js';
+export { parseTimestamp } from './timestamps.js';
 export type { TokenProvider } from './tokens.js';

@@ -9,6 +9,8 @@ export interface NativeModule {
   ) => NativeRuntime;
   Client: new (runtime: NativeRuntime, options: string) => NativeClient;
   EventStream: new () => NativeEventStream;
+  /** Milliseconds since 1970. */
+  parseTimestamp(text: string): number | null;
   /** The options that the variables (JSON text) set, but for those that are given; throws the JSON text of the error. */
   settings(variables: string, given: string[]): string;
   /** `headers` and `secrets` are JSON texts; throws the JSON text of the error. */

@@ -4,7 +4,7 @@ Start with `AutonomiClient`; whatever goes wrong is an `AutonomiError`.
 """
 
 try:
-    from loki_mode_sdk._native import __version__
+    from loki_mode_sdk._native import __version__, parse_timestamp
 except ImportError as error:
     if "interpreter" in str(error):
         raise ImportError(
@@ -73,6 +73,7 @@ __all__ = [
     "RunFollower",
     "TokenAuth",
     "__version__",
+    "parse_timestamp",
 ]
 __all__ += _errors.__all__
 __all__ += _managers.__all__

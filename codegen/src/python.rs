@@ -134,6 +134,8 @@ struct ClassField {
     ty: String,
     /// The type of the constructor's parameter.
     parameter: String,
+    /// The type of the property that has it as a `datetime`; empty if it is no timestamp.
+    moment: &'static str,
 }
 
 fn class(model: &'static Model) -> Class {
@@ -162,6 +164,11 @@ fn class(model: &'static Model) -> Class {
                     parameter: match field.presence {
                         Presence::Required => ty.clone(),
                         Presence::Expected | Presence::Optional => format!("{nullable} = None"),
+                    },
+                    moment: match (field.ty, optional) {
+                        (FieldType::Timestamp, true) => "datetime | None",
+                        (FieldType::Timestamp, false) => "datetime",
+                        _ => "",
                     },
                     ty: if optional { nullable } else { ty },
                 }
@@ -286,6 +293,8 @@ fn parameter(param: &Param) -> String {
     let ty = match param.ty {
         ParamType::Id => "int | str",
         ParamType::Str => "str",
+        // A `datetime` is a `date`, too.
+        ParamType::Timestamp => "str | date",
         ParamType::Int => "int",
         ParamType::Bool => "bool",
         ParamType::StrList => "list[str]",

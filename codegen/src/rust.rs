@@ -159,7 +159,7 @@ fn options_type(name: &str) -> String {
 const fn argument_type(ty: ParamType) -> &'static str {
     match ty {
         ParamType::Id => "impl Into<Id>",
-        ParamType::Str => "&str",
+        ParamType::Str | ParamType::Timestamp => "&str",
         ParamType::Int => "i64",
         ParamType::Bool => "bool",
         ParamType::StrList => "Vec<String>",
@@ -170,7 +170,7 @@ const fn argument_type(ty: ParamType) -> &'static str {
 const fn option_type(ty: ParamType) -> &'static str {
     match ty {
         ParamType::Id => "Id",
-        ParamType::Str => "String",
+        ParamType::Str | ParamType::Timestamp => "String",
         ParamType::Int => "i64",
         ParamType::Bool => "bool",
         ParamType::StrList => "Vec<String>",

@@ -471,6 +471,7 @@ fn param_type(param: &Param) -> String {
             format!("Known<{}>", values.join(" | "))
         }
         ParamType::Str => "string".to_owned(),
+        ParamType::Timestamp => "string | Date".to_owned(),
         ParamType::Int => "number".to_owned(),
         ParamType::Bool => "boolean".to_owned(),
         ParamType::StrList => "readonly string[]".to_owned(),
@@ -482,6 +483,7 @@ const fn check_type(ty: ParamType) -> &'static str {
     match ty {
         ParamType::Id => "id",
         ParamType::Str => "string",
+        ParamType::Timestamp => "timestamp",
         ParamType::Int => "integer",
         ParamType::Bool => "boolean",
         ParamType::StrList => "strings",

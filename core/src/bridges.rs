@@ -2,6 +2,7 @@
 //!
 //! Each is pure; the client decides when they are asked, by the operation's entry in the table.
 
+mod audit;
 mod sessions;
 
 use std::borrow::Cow;
@@ -14,6 +15,7 @@ use crate::args::{Args, Value};
 use crate::error::{ErrorInfo, ErrorKind};
 use crate::response::Answer;
 
+pub(crate) use audit::{Span, with_days};
 pub(crate) use sessions::{
     session_in_status, session_list, session_of_id, sessions_from_status, status_of_session,
 };

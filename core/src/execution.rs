@@ -1,6 +1,7 @@
 //! One call from its arguments to its answer: the only place where request, dialect, retry, transport and bridges
 //! meet.
 
+mod audit;
 mod streaming;
 mod unanswered;
 
@@ -111,6 +112,17 @@ impl<'a> Execution<'a> {
             Request::new(operation, operation.path, args)?;
             return self.sessions(bridge, args);
         }
+        let daily;
+        let args = if operation.bridges.contains(&Bridge::AuditDays) {
+            let span;
+            (daily, span) = bridges::with_days(operation, args);
+            match span {
+                Some(span) => return self.audit(&daily, span),
+                None => &daily,
+            }
+        } else {
+            args
+        };
         let mut answer = self.ask(args)?;
         if let Some((bridge, lacks_them)) = sessions
             && is_unknown_route(operation.method, &answer)

@@ -128,6 +128,8 @@ pub enum ParamType {
     Id,
     /// A string.
     Str,
+    /// A date, or a date with a time: text as servers write it, or what the language has for it.
+    Timestamp,
     /// An integer.
     Int,
     /// True or false.
@@ -253,6 +255,9 @@ pub enum Bridge {
     TimelineOfUnknownRun,
     /// `entries_checked` missing at the top of an audit verification is the sum over its files.
     AuditEntriesChecked,
+    /// Servers compare dates with the days of their logs, as text: `start_date` and `end_date` are sent as days, and
+    /// finer ones are looked after on this side, page by page.
+    AuditDays,
     /// A refusal for want of `tenant_id` is explained.
     TenantRequired,
     /// A 404 that also means "not in a state in which it can be" cancelled, say, is explained; holds that word.

@@ -103,7 +103,7 @@ pub(crate) const CHAPTER: Chapter = Chapter {
                 RUN_ID,
                 Param::query(
                     "since",
-                    ParamType::Str,
+                    ParamType::Timestamp,
                     "Only events at or after this timestamp, where the server knows this parameter.",
                 )
                 .keyword(),

@@ -21,6 +21,7 @@ import {
   type Logger,
   type PermissionDeniedError,
   type Project,
+  parseTimestamp,
   type RawClient,
   type RawResponse,
   type Run,
@@ -166,6 +167,9 @@ export async function accepted(signal: AbortSignal): Promise<void> {
   await client.listRuns(undefined, 'a status of tomorrow', { limit: 10, offset: 20 });
   await client.createProject('name', undefined, { tenantId: 1 });
   await client.queryAudit({ start_date: '2026-02-01', limit: 50, resource_type: 'api_key' }, { signal });
+  await client.queryAudit({ start_date: new Date(), end_date: '2026-02-01' });
+  await client.getRunTimeline(1, { since: parseTimestamp('2026-02-01') });
+  await new EventStream(client).pollEvents(1, new Date());
   await client.createApiKey('ci', 'operator', { expiresDays: 30, scopes: ['read'] as const });
   const created = await client.createApiKey('ci');
   holds<Equal<typeof created.token, string>>();
@@ -305,6 +309,8 @@ export async function rejected(): Promise<void> {
   await client.rotateApiKey('ci-pipeline', '24');
   // @ts-expect-error -- the key is called start_date, as on the wire
   await client.queryAudit({ startDate: '2026-02-01' });
+  // @ts-expect-error -- a date is text or a Date
+  await client.queryAudit({ start_date: 5 });
   // @ts-expect-error -- there is no such option
   await client.listRuns(1, 'running', { limti: 10 });
   // @ts-expect-error -- milliseconds are a number

@@ -179,7 +179,7 @@ export interface CreateRunOptions extends CallOptions {
 /** Options of `getRunTimeline`. */
 export interface GetRunTimelineOptions extends CallOptions {
   /** Only events at or after this timestamp, where the server knows this parameter. */
-  since?: string | undefined;
+  since?: string | Date | undefined;
   /** Only events that follow the one of this identifier, where the server knows this parameter. */
   after?: number | string | undefined;
 }
@@ -603,10 +603,10 @@ export interface AuditVerifyResult {
 
 /** What `queryAudit` takes. */
 export interface AuditQueryParams {
-  /** First day, as `YYYY-MM-DD` in UTC. */
-  start_date?: string | undefined;
-  /** Last day, as `YYYY-MM-DD` in UTC. */
-  end_date?: string | undefined;
+  /** Only entries of this day (in UTC) or time, or later ones. */
+  start_date?: string | Date | undefined;
+  /** Only entries of this day (in UTC) or time, or earlier ones. */
+  end_date?: string | Date | undefined;
   /** Only this action. */
   action?: string | undefined;
   /** How many at most: 1 to 10000. Default: 100. */

@@ -173,7 +173,7 @@ export const GET_RUN_TIMELINE: Operation = {
   method: 'getRunTimeline',
   params: [
     { name: 'runId', type: 'id', place: 'argument', required: true },
-    { name: 'since', type: 'string', place: 'options' },
+    { name: 'since', type: 'timestamp', place: 'options' },
     { name: 'after', type: 'id', place: 'options' },
   ],
   answer: 'data',
@@ -426,8 +426,8 @@ export const QUERY_AUDIT: Operation = {
   name: 'query_audit',
   method: 'queryAudit',
   params: [
-    { name: 'start_date', type: 'string', place: 'params' },
-    { name: 'end_date', type: 'string', place: 'params' },
+    { name: 'start_date', type: 'timestamp', place: 'params' },
+    { name: 'end_date', type: 'timestamp', place: 'params' },
     { name: 'action', type: 'string', place: 'params' },
     { name: 'limit', type: 'integer', place: 'params' },
     { name: 'resource_type', type: 'string', place: 'params' },

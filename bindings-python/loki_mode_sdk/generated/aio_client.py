@@ -6,6 +6,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
     from typing import Any
 
     from loki_mode_sdk.generated.models import (
@@ -955,7 +956,7 @@ class AsyncOperations:
         self,
         run_id: int | str,
         *,
-        since: str | None = None,
+        since: str | date | None = None,
         after: int | str | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
@@ -2295,8 +2296,8 @@ class AsyncOperations:
 
     async def query_audit(
         self,
-        start_date: str | None = None,
-        end_date: str | None = None,
+        start_date: str | date | None = None,
+        end_date: str | date | None = None,
         action: str | None = None,
         limit: int = 100,
         *,
@@ -2311,8 +2312,8 @@ class AsyncOperations:
         Endpoint: `GET /api/audit` (deployed servers: `GET /api/v2/audit`).
 
         Args:
-            start_date: First day, as `YYYY-MM-DD` in UTC.
-            end_date: Last day, as `YYYY-MM-DD` in UTC.
+            start_date: Only entries of this day (in UTC) or time, or later ones.
+            end_date: Only entries of this day (in UTC) or time, or earlier ones.
             action: Only this action.
             limit: How many at most: 1 to 10000.
             resource_type: Only this kind of thing.

@@ -6,6 +6,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
     from typing import Any
 
     from loki_mode_sdk import _native
@@ -949,7 +950,7 @@ class Operations:
         self,
         run_id: int | str,
         *,
-        since: str | None = None,
+        since: str | date | None = None,
         after: int | str | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
@@ -2289,8 +2290,8 @@ class Operations:
 
     def query_audit(
         self,
-        start_date: str | None = None,
-        end_date: str | None = None,
+        start_date: str | date | None = None,
+        end_date: str | date | None = None,
         action: str | None = None,
         limit: int = 100,
         *,
@@ -2305,8 +2306,8 @@ class Operations:
         Endpoint: `GET /api/audit` (deployed servers: `GET /api/v2/audit`).
 
         Args:
-            start_date: First day, as `YYYY-MM-DD` in UTC.
-            end_date: Last day, as `YYYY-MM-DD` in UTC.
+            start_date: Only entries of this day (in UTC) or time, or later ones.
+            end_date: Only entries of this day (in UTC) or time, or earlier ones.
             action: Only this action.
             limit: How many at most: 1 to 10000.
             resource_type: Only this kind of thing.

@@ -2,6 +2,7 @@
 """The operations, returning whole answers."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from loki_mode_sdk import _native
@@ -202,7 +203,7 @@ class RawOperations:
         self,
         run_id: int | str,
         *,
-        since: str | None = None,
+        since: str | date | None = None,
         after: int | str | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
@@ -450,8 +451,8 @@ class RawOperations:
     ) -> RawResponse[None]: ...
     def query_audit(
         self,
-        start_date: str | None = None,
-        end_date: str | None = None,
+        start_date: str | date | None = None,
+        end_date: str | date | None = None,
         action: str | None = None,
         limit: int = 100,
         *,

@@ -8,8 +8,8 @@ use loki_mode_core::Value;
 use pyo3::prelude::*;
 
 pub(crate) use self::stream::Stream;
-use crate::arguments;
 use crate::client::{Client, Given, data};
+use crate::{arguments, moments};
 
 /// What has been given out so far, for each run that is polled.
 #[pyclass(frozen, module = "loki_mode_sdk._native")]
@@ -36,7 +36,7 @@ impl EventStream {
         headers: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let run_id: Value = arguments::id("run_id", run_id)?;
-        let since = if since.is_none() { None } else { Some(options::moment("since", since)?) };
+        let since = if since.is_none() { None } else { Some(moments::written("since", since)?) };
         let given = Given { timeout, max_retries, headers };
         let response = self
             .client

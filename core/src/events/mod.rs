@@ -23,7 +23,7 @@ pub use self::follow::{FollowOptions, Until};
 pub use self::live::LiveOptions;
 pub use self::stream::{Batch, Pulled, Step, Stream, StreamCall};
 use self::timeline::Timeline;
-pub use self::timestamp::{parse_since, parse_timestamp};
+pub use self::timestamp::{parse_since, parse_timestamp, parse_timestamp_in_utc};
 pub use self::watch::WatchOptions;
 use crate::error::Error;
 

@@ -227,9 +227,9 @@ pub struct RotateApiKey {
 /// Options of [`Client::query_audit`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct QueryAudit {
-    /// First day, as `YYYY-MM-DD` in UTC.
+    /// Only entries of this day (in UTC) or time, or later ones.
     pub start_date: Option<String>,
-    /// Last day, as `YYYY-MM-DD` in UTC.
+    /// Only entries of this day (in UTC) or time, or earlier ones.
     pub end_date: Option<String>,
     /// Only this action.
     pub action: Option<String>,
