@@ -264,7 +264,7 @@ pub(crate) fn data<'py>(py: Python<'py>, response: &Response) -> PyResult<Bound<
 }
 
 /// The same for an answer that is awaited: a long one is decoded on a thread of its own, which takes turns with the loop.
-fn awaited_data<'py>(py: Python<'py>, response: &Response) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn awaited_data<'py>(py: Python<'py>, response: &Response) -> PyResult<Bound<'py, PyAny>> {
     if aio::is_large(response) { decoded(py, response, Objects::in_turns(py)?) } else { data(py, response) }
 }
 
