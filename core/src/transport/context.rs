@@ -14,6 +14,9 @@ use crate::call::{Limits, Stop};
 
 /// How long a wait lasts before it is asked whether to go on.
 const SLICE: Duration = Duration::from_millis(100);
+/// The shortest wait. A system that counts in milliseconds, or in microseconds, would take a shorter one for zero, which
+/// means to wait for ever.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// One attempt.
 pub(super) struct Attempt<'a> {
@@ -78,7 +81,7 @@ impl<'a> Attempt<'a> {
         if left.is_zero() {
             return Err(self.stopped(Stop::Deadline));
         }
-        Ok(left.min(SLICE))
+        Ok(left.clamp(SHORTEST, SLICE))
     }
 
     /// Asked after each slice: whether to go on waiting.
@@ -115,4 +118,20 @@ pub(super) fn lend<R>(attempt: &Attempt<'_>, work: impl FnOnce() -> R) -> R {
 /// The attempt under way on this thread.
 pub(super) fn current<R>(work: impl FnOnce(&Attempt<'_>) -> R) -> R {
     CURRENT.with(|attempt| work(attempt))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_wait_is_so_short_that_a_system_takes_it_for_none() {
+        let deadline = Instant::now() + Duration::from_micros(300);
+        let limits = Limits { deadline, cancel: None, interrupted: None };
+        let attempt = Attempt::new(&limits, SLICE, false, 0);
+        while let Ok(slice) = attempt.slice() {
+            assert_eq!(slice, SHORTEST);
+        }
+        assert_eq!(attempt.stop.get(), Some(Stop::Deadline));
+    }
 }

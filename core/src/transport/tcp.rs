@@ -263,8 +263,12 @@ fn is_quiet(stream: &Stream) -> bool {
 
 #[cfg(not(unix))]
 fn is_quiet(stream: &Stream) -> bool {
+    use std::mem::MaybeUninit;
+
     let quiet = stream.set_nonblocking(true).is_ok()
-        && stream.peek(&mut [0_u8; 1]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        && stream
+            .peek(&mut [MaybeUninit::uninit()])
+            .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
     quiet && stream.set_nonblocking(false).is_ok()
 }
 
