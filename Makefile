@@ -45,7 +45,7 @@ soak: build servers ## The long tests, with their figures: at most 20 minutes
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed into the checkout
-	rm -rf target dist node_modules .venv .venv-oldest bindings-node/dist bindings-node/native
+	rm -rf target dist node_modules tests/peers/node_modules .venv .venv-oldest bindings-node/dist bindings-node/native
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # ---- building --------------------------------------------------------------------------------------------------------
@@ -57,6 +57,10 @@ clean: ## Remove everything that was built or installed into the checkout
 
 node_modules/.package-lock.json: package.json package-lock.json
 	npm ci --no-audit --no-fund --ignore-scripts
+	touch $@
+
+tests/peers/node_modules/.package-lock.json: tests/peers/package.json tests/peers/package-lock.json
+	npm ci --no-audit --no-fund --ignore-scripts --silent --prefix tests/peers
 	touch $@
 
 .PHONY: python
@@ -83,7 +87,7 @@ test-python: python servers
 	tests/on-oldest-python
 
 .PHONY: test-node
-test-node: node servers
+test-node: node servers tests/peers/node_modules/.package-lock.json
 	npm test --silent
 
 .PHONY: test-packages

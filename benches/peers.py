@@ -6,13 +6,14 @@ import json
 import socket
 from urllib.parse import urlsplit
 
+import aiohttp
 import httpx
 import msgspec
 import pycurl
 import requests
 import urllib3
 
-from loki_mode_sdk import AutonomiClient
+from loki_mode_sdk import AsyncAutonomiClient, AutonomiClient
 
 
 class RawSocket:
@@ -112,3 +113,42 @@ class Peers:
             "pycurl + msgspec": lambda: curl.decoder.decode(curl.get(url)),
             "httpx": lambda: httpx_client.get(url).json(),
         }
+
+
+class AsyncPeers:
+    """Contenders by name for asyncio, each a coroutine function without arguments; `in_flight` calls at a time."""
+
+    def __init__(self, base_url, token, in_flight):
+        self.base_url = base_url
+        self.headers = {"Authorization": f"Bearer {token}"}
+        self.client = AsyncAutonomiClient(base_url=base_url, token=token)
+        limits = httpx.Limits(max_connections=in_flight, max_keepalive_connections=in_flight)
+        self.httpx = httpx.AsyncClient(headers=self.headers, limits=limits, timeout=60)
+        self.in_flight = in_flight
+        self.aiohttp = None
+
+    def get_project(self, project_id):
+        url = f"{self.base_url}/api/projects/{project_id}"
+
+        async def with_aiohttp():
+            if self.aiohttp is None:
+                # Has to be made where a loop runs.
+                connector = aiohttp.TCPConnector(limit=self.in_flight)
+                self.aiohttp = aiohttp.ClientSession(headers=self.headers, connector=connector)
+            async with self.aiohttp.get(url) as answer:
+                return await answer.json()
+
+        async def with_httpx():
+            return (await self.httpx.get(url)).json()
+
+        return {
+            "loki_mode_sdk": lambda: self.client.get_project(project_id),
+            "aiohttp": with_aiohttp,
+            "httpx": with_httpx,
+        }
+
+    async def close(self):
+        await self.client.aclose()
+        await self.httpx.aclose()
+        if self.aiohttp:
+            await self.aiohttp.close()

@@ -11,14 +11,15 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from peers import Peers
-from rounds import measure, table
+from peers import AsyncPeers, Peers
+from rounds import measure, measure_async, table
 
 from loki_mode_sdk import AutonomiClient, _native
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTROL_PLANE = ROOT / "target" / "release" / "loki-control-plane"
 AUDIT_ROWS = (100, 10_000, 100_000)
+IN_FLIGHT = (1, 32, 256)
 
 
 @contextmanager
@@ -51,6 +52,16 @@ def fill_audit(base_url, token, rows):
         for thread in threads:
             thread.join()
         return project
+
+
+def many_at_a_time(base_url, token, project_id):
+    for in_flight in IN_FLIGHT:
+        peers = AsyncPeers(base_url, token, in_flight)
+        calls = max(300, in_flight * 4)
+        results = measure_async(
+            peers.get_project(project_id), rounds=9, calls=calls, in_flight=in_flight, finish=peers.close
+        )
+        table(f"Python async: {in_flight} in flight", results, baseline="loki_mode_sdk")
 
 
 def start_up(command, env=None):
@@ -98,6 +109,8 @@ def main():
             calls = max(1, 1000 // rows)
             results = measure(peers.query_audit(rows), rounds=7, calls=calls)
             table(f"Python: query_audit of {rows:,} rows", results, baseline="pycurl + msgspec")
+
+        many_at_a_time(base_url, token, project.id)
 
         env = {**os.environ, "LOKI_BASE_URL": base_url, "LOKI_API_TOKEN": token, "PROJECT_ID": str(project.id)}
         subprocess.run(["node", "benches/node/run.mjs"], cwd=ROOT, env=env, check=True)

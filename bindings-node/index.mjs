@@ -22,4 +22,5 @@ export const {
   SessionManager,
   TaskManager,
   ValidationError,
+  WebhookVerificationError,
 } = sdk;

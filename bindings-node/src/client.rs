@@ -13,7 +13,7 @@ use crate::options::{ClientChanges, ClientOptions, TokenSource, from_millisecond
 use crate::provider::during_call;
 use crate::report::{self, Wants};
 use crate::runtime::{Outcome, Runtime, Shared};
-use crate::{failure, text::Text};
+use crate::{failure, failure::thrown, text::Text};
 
 /// A client of one control plane.
 #[napi]
@@ -167,10 +167,6 @@ fn outcome(wants: Wants, result: std::result::Result<Response, Error>) -> Outcom
             report: report::to_json(wants, None, &error.details().attempt_log),
         },
     }
-}
-
-fn thrown(error: Error) -> napi::Error {
-    napi::Error::from_reason(failure::to_json(&error))
 }
 
 /// What an event stream has given out so far.

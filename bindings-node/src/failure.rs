@@ -1,5 +1,6 @@
 //! Errors on their way to JavaScript: structured data as JSON text, from which TypeScript makes its own classes.
 
+use loki_mode_core::webhook::Refused;
 use loki_mode_core::{Error, ErrorInfo, ErrorKind};
 use serde::Serialize;
 
@@ -54,6 +55,18 @@ pub(crate) fn token_too_late() -> String {
         ..Failure::default()
     };
     written(&failure)
+}
+
+/// A webhook that is not to be trusted, as JSON text of the same kind.
+pub(crate) fn refused_to_json(refused: &Refused) -> String {
+    let Refused { reason, message } = refused;
+    let class = "WebhookVerificationError";
+    serde_json::json!({ "class": class, "message": message, "reason": reason.as_str() }).to_string()
+}
+
+/// The error as what is thrown by a function that returns at once: its message is the JSON text.
+pub(crate) fn thrown(error: Error) -> napi::Error {
+    napi::Error::from_reason(to_json(&error))
 }
 
 /// The error as JSON text.

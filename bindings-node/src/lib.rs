@@ -3,6 +3,7 @@
 //! It knows no endpoint. What a caller sees, arguments, promises, error classes, is TypeScript.
 
 mod client;
+pub mod environment;
 mod failure;
 mod options;
 pub mod outbox;
@@ -10,3 +11,4 @@ mod provider;
 mod report;
 mod runtime;
 pub mod text;
+pub mod webhooks;

@@ -19,6 +19,7 @@ export interface ErrorDetails {
   errors?: FieldError[] | undefined;
   maybeExecuted?: boolean | undefined;
   param?: string | undefined;
+  reason?: string | undefined;
   cause?: unknown;
 }
 
@@ -134,7 +135,10 @@ export class APITimeoutError extends APIConnectionError {
   }
 }
 
-/** A successful answer that is not what the method returns; the message names the place in the JSON. */
+/**
+ * A successful answer that is not what the method returns; the message names the place in the JSON. Also the body of a
+ * webhook that is no JSON object.
+ */
 export class DecodeError extends AutonomiError {
   static {
     define(DecodeError, 'DecodeError');
@@ -148,6 +152,19 @@ export class ConfigError extends AutonomiError {
 
   static {
     define(ConfigError, 'ConfigError');
+  }
+}
+
+/** A webhook that is not to be trusted; the message says what to check. */
+export class WebhookVerificationError extends AutonomiError {
+  /**
+   * Why, for programs: `no_secret`, `missing_signature`, `malformed_signature`, `malformed_headers`, `bad_signature`,
+   * `too_old` or `too_new`.
+   */
+  declare readonly reason: string | undefined;
+
+  static {
+    define(WebhookVerificationError, 'WebhookVerificationError');
   }
 }
 
@@ -181,6 +198,7 @@ const CLASSES: Readonly<Record<string, new (message: string, details: ErrorDetai
   APITimeoutError,
   DecodeError,
   ConfigError,
+  WebhookVerificationError,
 };
 
 /** Whether the call failed because the caller's own function gave no token. */

@@ -22,6 +22,7 @@ export {
   RateLimitError,
   ServerError,
   ValidationError,
+  WebhookVerificationError,
 } from './errors.js';
 export { EventStream } from './events.js';
 export { AutonomiClient, AutonomiClient as Client } from './generated/client.js';

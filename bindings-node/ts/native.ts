@@ -9,6 +9,12 @@ export interface NativeModule {
   ) => NativeRuntime;
   Client: new (runtime: NativeRuntime, options: string) => NativeClient;
   EventStream: new () => NativeEventStream;
+  /** The options that the variables (JSON text) set, but for those that are given; throws the JSON text of the error. */
+  settings(variables: string, given: string[]): string;
+  /** `headers` and `secrets` are JSON texts; throws the JSON text of the error. */
+  verifyWebhook(body: Uint8Array, headers: string, secrets: string, tolerance: number, now: number): void;
+  parseWebhook(body: Uint8Array): string;
+  signWebhook(body: Uint8Array, secret: string, scheme: string, id: string, timestamp: number): string;
 }
 
 export interface NativeRuntime {

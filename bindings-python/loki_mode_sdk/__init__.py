@@ -24,25 +24,53 @@ from loki_mode_sdk.generated.models import *  # noqa: F403 - its __all__ says wh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from loki_mode_sdk import webhooks as webhooks
+    from loki_mode_sdk.aio import AsyncAutonomiClient, AsyncClient, AsyncSessionManager, AsyncTaskManager
+    from loki_mode_sdk.loki_client import LokiClient
     from loki_mode_sdk.raw import Headers, RawResponse
+    from loki_mode_sdk.streams import DashboardStream, LiveEventStream, RunFollower
 else:
 
-    def __getattr__(name):
-        # Few programs use these two, and what they are made of takes longer to import than all of the rest.
-        if name in ("Headers", "RawResponse"):
-            from loki_mode_sdk import raw
+    # Few programs use all of these, and what they are made of takes longer to import than all of the rest.
+    _LATER = {
+        "AsyncAutonomiClient": "aio",
+        "AsyncClient": "aio",
+        "AsyncSessionManager": "aio",
+        "AsyncTaskManager": "aio",
+        "DashboardStream": "streams",
+        "Headers": "raw",
+        "LiveEventStream": "streams",
+        "LokiClient": "loki_client",
+        "RawResponse": "raw",
+        "RunFollower": "streams",
+        "webhooks": "webhooks",
+    }
 
-            return getattr(raw, name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name):
+        module = _LATER.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        import importlib
+
+        found = importlib.import_module(f"{__name__}.{module}")
+        return found if name == module else getattr(found, name)
 
 
 __all__ = [
+    "AsyncAutonomiClient",
+    "AsyncClient",
+    "AsyncSessionManager",
+    "AsyncTaskManager",
     "AutonomiClient",
     "Client",
+    "DashboardStream",
     "EventStream",
     "Headers",
     "InsecureTransportWarning",
+    "LiveEventStream",
+    "LokiClient",
     "RawResponse",
+    "RunFollower",
     "TokenAuth",
     "__version__",
 ]

@@ -19,6 +19,7 @@ __all__ = [
     "RateLimitError",
     "ServerError",
     "ValidationError",
+    "WebhookVerificationError",
 ]
 
 
@@ -225,7 +226,10 @@ class APITimeoutError(APIConnectionError):
 
 
 class DecodeError(AutonomiError):
-    """A successful answer that is not what the operation returns; the message names the place."""
+    """A successful answer that is not what the operation returns; the message names the place.
+
+    Also the body of a webhook that is no JSON object.
+    """
 
 
 class ConfigError(AutonomiError, ValueError):
@@ -259,6 +263,19 @@ class ConfigError(AutonomiError, ValueError):
             retry_after=retry_after,
         )
         self.param = param
+
+
+class WebhookVerificationError(AutonomiError):
+    """A webhook that is not to be trusted; the message says what to check.
+
+    Attributes:
+        reason: Why, for programs: `no_secret`, `missing_signature`, `malformed_signature`,
+            `malformed_headers`, `bad_signature`, `too_old` or `too_new`.
+    """
+
+    def __init__(self, message: str = "", *, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 for _class in (globals()[_name] for _name in __all__):

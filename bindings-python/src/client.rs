@@ -1,11 +1,15 @@
 //! The waist: one class, through which every call goes.
 
-use loki_mode_core::{CallOptions, Error, Response};
+use std::sync::Arc;
+use std::time::Duration;
+
+use loki_mode_core::{Args, CallOptions, Error, Response};
 use loki_mode_spec::{Operation, Returns};
 use pyo3::exceptions::PySystemError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
+use crate::aio::{self, Call, Pools, Terms};
 use crate::objects::Objects;
 use crate::signals::Signals;
 use crate::{arguments, collector, errors, logs, options};
@@ -14,6 +18,8 @@ use crate::{arguments, collector, errors, logs, options};
 #[pyclass(frozen, module = "loki_mode_sdk._native")]
 pub(crate) struct Client {
     pub(crate) engine: loki_mode_core::Client,
+    /// Where calls for asyncio are made.
+    pub(crate) pools: Arc<Pools>,
 }
 
 /// What a caller says about a single call, as it comes from Python; `None` is "not given".
@@ -33,7 +39,9 @@ impl Client {
         let options = options.map(options::read).transpose()?.unwrap_or_default();
         // Reading certificates takes a while.
         let engine = py.detach(|| loki_mode_core::Client::new(options));
-        Ok(Client { engine: engine.map_err(|error| errors::raise(py, error))? })
+        let engine = engine.map_err(|error| errors::raise(py, error))?;
+        let pools = Arc::new(Pools::new(engine.options().max_connections));
+        Ok(Client { engine, pools })
     }
 
     /// A client that shares connections with this one; takes `timeout`, `max_retries`, `token`, `headers`.
@@ -41,7 +49,7 @@ impl Client {
     fn with_options(&self, py: Python<'_>, changes: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let changes = changes.map(options::changes).transpose()?.unwrap_or_default();
         let engine = self.engine.with_options(changes).map_err(|error| errors::raise(py, error))?;
-        Ok(Client { engine })
+        Ok(Client { engine, pools: Arc::clone(&self.pools) })
     }
 
     /// Exchanges the token: text, a function that returns it, or none.
@@ -71,7 +79,6 @@ impl Client {
     }
 
     /// The same, but returns data, status, headers (lower-case names) and the number of attempts.
-    #[expect(clippy::type_complexity, reason = "a tuple for Python, which names its parts")]
     fn call_raw<'py>(
         &self,
         operation: &Bound<'py, PyString>,
@@ -79,9 +86,37 @@ impl Client {
         timeout: &Bound<'py, PyAny>,
         max_retries: &Bound<'py, PyAny>,
         headers: &Bound<'py, PyAny>,
-    ) -> PyResult<(Bound<'py, PyAny>, u16, Vec<(String, String)>, u32)> {
+    ) -> PyResult<Whole<'py>> {
         let response = self.execute(operation, arguments, Given { timeout, max_retries, headers })?;
-        Ok((data(operation.py(), &response)?, response.status, response.headers(), response.attempts))
+        Ok(whole(data(operation.py(), &response)?, &response))
+    }
+
+    /// Begins what `call` does, on a thread of the pool, for the running event loop.
+    fn begin(
+        &self,
+        operation: &Bound<'_, PyString>,
+        arguments: &Bound<'_, PyTuple>,
+        timeout: &Bound<'_, PyAny>,
+        max_retries: &Bound<'_, PyAny>,
+        headers: &Bound<'_, PyAny>,
+    ) -> PyResult<Call> {
+        self.begin_execution(operation, arguments, Given { timeout, max_retries, headers }, |py, response| {
+            awaited_data(py, response).map(Bound::unbind)
+        })
+    }
+
+    /// Begins what `call_raw` does.
+    fn begin_raw(
+        &self,
+        operation: &Bound<'_, PyString>,
+        arguments: &Bound<'_, PyTuple>,
+        timeout: &Bound<'_, PyAny>,
+        max_retries: &Bound<'_, PyAny>,
+        headers: &Bound<'_, PyAny>,
+    ) -> PyResult<Call> {
+        self.begin_execution(operation, arguments, Given { timeout, max_retries, headers }, |py, response| {
+            Ok(whole(awaited_data(py, response)?, response).into_pyobject(py)?.into_any().unbind())
+        })
     }
 
     /// Closes idle connections and makes every later call fail.
@@ -103,9 +138,20 @@ impl Client {
         given: Given<'_, 'py>,
     ) -> PyResult<Response> {
         let py = operation.py();
-        let operation = operation_of(operation)?;
-        let arguments = arguments::convert(operation, arguments)?;
+        let (operation, arguments) = prepare(operation, arguments)?;
         self.run(py, given, |engine, call| engine.execute(operation, arguments, call))
+    }
+
+    fn begin_execution<'py>(
+        &self,
+        operation: &Bound<'py, PyString>,
+        arguments: &Bound<'py, PyTuple>,
+        given: Given<'_, 'py>,
+        build: impl FnOnce(Python<'_>, &Response) -> PyResult<Py<PyAny>> + Send + 'static,
+    ) -> PyResult<Call> {
+        let py = operation.py();
+        let (operation, arguments) = prepare(operation, arguments)?;
+        self.begin_run(py, given, move |engine, call| engine.execute(operation, arguments, call), build)
     }
 
     /// Leaves the interpreter for as long as a call takes: the only place that does.
@@ -115,15 +161,7 @@ impl Client {
         given: Given<'_, 'py>,
         call: impl FnOnce(&loki_mode_core::Client, &CallOptions<'_>) -> Result<Response, Error> + Send,
     ) -> PyResult<Response> {
-        fn read<'py, T>(
-            value: &Bound<'py, PyAny>,
-            read: impl FnOnce(&Bound<'py, PyAny>) -> PyResult<T>,
-        ) -> PyResult<Option<T>> {
-            if value.is_none() { Ok(None) } else { read(value).map(Some) }
-        }
-        let timeout = read(given.timeout, |value| arguments::seconds("timeout", value))?;
-        let max_retries = read(given.max_retries, |value| arguments::count("max_retries", value))?;
-        let headers = options::headers(given.headers)?;
+        let Wanted { timeout, max_retries, headers } = given.read()?;
         let logger = logs::listened_to(py)?;
         let record_attempts = logger.is_some();
         let signals = Signals::default();
@@ -140,23 +178,104 @@ impl Client {
             call(&self.engine, &options)
         });
         if let Some(logger) = &logger {
-            let attempts = match &outcome {
-                Ok(response) => &response.attempt_log,
-                Err(error) => &error.details().attempt_log,
-            };
-            logs::write(logger, attempts)?;
+            write_attempts(logger, &outcome)?;
         }
         outcome.map_err(|error| signals.into_raised().unwrap_or_else(|| errors::raise(py, error)))
     }
+
+    /// Has a thread of the pool make a call, for the running event loop; `build` makes what is awaited of its answer.
+    pub(crate) fn begin_run<'py>(
+        &self,
+        py: Python<'py>,
+        given: Given<'_, 'py>,
+        call: impl FnOnce(&loki_mode_core::Client, &CallOptions<'_>) -> Result<Response, Error> + Send + 'static,
+        build: impl FnOnce(Python<'_>, &Response) -> PyResult<Py<PyAny>> + Send + 'static,
+    ) -> PyResult<Call> {
+        let Wanted { timeout, max_retries, headers } = given.read()?;
+        let logger = logs::listened_to(py)?.map(Bound::unbind);
+        let timeout = timeout.unwrap_or(self.engine.options().timeout);
+        let terms = Terms { timeout, max_retries, headers, record_attempts: logger.is_some() };
+        let engine = self.engine.clone();
+        aio::submit(
+            py,
+            &self.pools.calls,
+            terms,
+            move |options| call(&engine, options),
+            move |py, outcome| {
+                if let Some(logger) = &logger {
+                    write_attempts(logger.bind(py), &outcome)?;
+                }
+                build(py, &outcome.map_err(|error| errors::raise(py, error))?)
+            },
+        )
+    }
+}
+
+/// What a caller says about a single call, read; what is not given is as for the client.
+struct Wanted {
+    timeout: Option<Duration>,
+    max_retries: Option<u32>,
+    headers: Vec<(String, String)>,
+}
+
+impl Given<'_, '_> {
+    fn read(self) -> PyResult<Wanted> {
+        fn read<'py, T>(
+            value: &Bound<'py, PyAny>,
+            read: impl FnOnce(&Bound<'py, PyAny>) -> PyResult<T>,
+        ) -> PyResult<Option<T>> {
+            if value.is_none() { Ok(None) } else { read(value).map(Some) }
+        }
+        Ok(Wanted {
+            timeout: read(self.timeout, |value| arguments::seconds("timeout", value))?,
+            max_retries: read(self.max_retries, |value| arguments::count("max_retries", value))?,
+            headers: options::headers(self.headers)?,
+        })
+    }
+}
+
+fn prepare(
+    operation: &Bound<'_, PyString>,
+    arguments: &Bound<'_, PyTuple>,
+) -> PyResult<(&'static Operation, Args)> {
+    let operation = operation_of(operation)?;
+    Ok((operation, arguments::convert(operation, arguments)?))
+}
+
+fn write_attempts(logger: &Bound<'_, PyAny>, outcome: &Result<Response, Error>) -> PyResult<()> {
+    let attempts = match outcome {
+        Ok(response) => &response.attempt_log,
+        Err(error) => &error.details().attempt_log,
+    };
+    logs::write(logger, attempts)
+}
+
+/// Data, status, headers and the number of attempts.
+type Whole<'py> = (Bound<'py, PyAny>, u16, Vec<(String, String)>, u32);
+
+fn whole<'py>(data: Bound<'py, PyAny>, response: &Response) -> Whole<'py> {
+    (data, response.status, response.headers(), response.attempts)
 }
 
 /// Builds the data of an answer.
 pub(crate) fn data<'py>(py: Python<'py>, response: &Response) -> PyResult<Bound<'py, PyAny>> {
+    let _resting = collector::rest(py, response.body().len())?;
+    decoded(py, response, Objects::new(py))
+}
+
+/// The same for an answer that is awaited: a long one is decoded on a thread of its own, which takes turns with the loop.
+fn awaited_data<'py>(py: Python<'py>, response: &Response) -> PyResult<Bound<'py, PyAny>> {
+    if aio::is_large(response) { decoded(py, response, Objects::in_turns(py)?) } else { data(py, response) }
+}
+
+fn decoded<'py>(
+    py: Python<'py>,
+    response: &Response,
+    mut objects: Objects<'py>,
+) -> PyResult<Bound<'py, PyAny>> {
     if matches!(response.operation().returns, Returns::Nothing) {
         return Ok(py.None().into_bound(py));
     }
-    let mut objects = Objects::new(py);
-    let _resting = collector::rest(py, response.body().len())?;
     let built = response.decode(&mut objects);
     built.map_err(|error| objects.into_raised().unwrap_or_else(|| errors::raise(py, error)))
 }

@@ -3,6 +3,8 @@
 //! It runs each time that some hundreds of containers have been made, and looks at all that were made lately: in a list
 //! of 100,000 rows that is a good part of the time, and nothing in a fresh answer can be garbage.
 
+use std::time::{Duration, Instant};
+
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
@@ -33,6 +35,42 @@ impl Drop for Resting<'_> {
             // `gc.enable()` takes nothing and cannot fail.
             let _ = collector.call_method0("enable");
         }
+    }
+}
+
+/// Decoding on a thread beside an event loop: every now and then, the loop gets the interpreter, and the collector is on
+/// for as long.
+pub(crate) struct Turns<'py> {
+    py: Python<'py>,
+    resting: Option<Resting<'py>>,
+    made: u32,
+    since: Instant,
+}
+
+impl<'py> Turns<'py> {
+    pub(crate) fn new(py: Python<'py>) -> PyResult<Self> {
+        Ok(Turns { py, resting: Some(rest(py, LONG)?), made: 0, since: Instant::now() })
+    }
+
+    /// To be called for each object that was made.
+    pub(crate) fn count(&mut self) -> PyResult<()> {
+        /// Objects from one look at the clock to the next.
+        const OBJECTS: u32 = 64;
+        /// Less than the interval after which a thread that waits for the interpreter insists.
+        const TURN: Duration = Duration::from_millis(2);
+        self.made += 1;
+        if self.made < OBJECTS {
+            return Ok(());
+        }
+        self.made = 0;
+        if self.since.elapsed() < TURN {
+            return Ok(());
+        }
+        self.resting = None;
+        self.py.detach(std::thread::yield_now);
+        self.resting = Some(rest(self.py, LONG)?);
+        self.since = Instant::now();
+        Ok(())
     }
 }
 

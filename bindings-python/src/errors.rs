@@ -3,6 +3,7 @@
 //! The classes are Python source (`loki_mode_sdk/errors.py`): under the stable ABI a native class cannot extend an
 //! exception on every version. What crosses over is data.
 
+use loki_mode_core::webhook::Refused;
 use loki_mode_core::{Error, ErrorKind};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyTypeError};
 use pyo3::prelude::*;
@@ -23,6 +24,17 @@ pub(crate) fn config(py: Python<'_>, param: &str, message: String) -> PyErr {
         fields.set_item("param", param)?;
         let class = class(py, "ConfigError")?;
         call(&class, (message,), Some(&fields))
+    };
+    build().map_or_else(|problem: PyErr| problem, PyErr::from_value)
+}
+
+/// The exception for a webhook that is not to be trusted.
+pub(crate) fn refused(py: Python<'_>, refused: &Refused) -> PyErr {
+    let build = || {
+        let fields = PyDict::new(py);
+        fields.set_item("reason", refused.reason.as_str())?;
+        let class = class(py, "WebhookVerificationError")?;
+        call(&class, (&refused.message,), Some(&fields))
     };
     build().map_or_else(|problem: PyErr| problem, PyErr::from_value)
 }

@@ -3,9 +3,11 @@
 //! One narrow waist, [`client::Client`], and the classes of the models that it returns. What an endpoint is called
 //! and how its arguments are documented is the business of the Python source above it.
 
+mod aio;
 mod arguments;
 mod client;
 mod collector;
+mod environment;
 mod errors;
 mod events;
 mod finalizing;
@@ -15,6 +17,7 @@ mod models;
 mod objects;
 mod options;
 mod signals;
+mod webhooks;
 
 /// The native module.
 #[pyo3::pymodule(gil_used = false)]
@@ -22,9 +25,15 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use crate::aio::{Call, Reader};
+    #[pymodule_export]
     use crate::client::{Client, decode};
     #[pymodule_export]
-    use crate::events::EventStream;
+    use crate::environment::settings;
+    #[pymodule_export]
+    use crate::events::{EventStream, Stream};
+    #[pymodule_export]
+    use crate::webhooks::{parse_webhook, sign_webhook, verify_webhook};
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "the name that Python packages use")]

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyNone, PyString};
 
+use crate::collector::Turns;
 use crate::finalizing::call;
 use crate::generated::models::instance;
 use crate::models::Extra;
@@ -18,11 +19,23 @@ pub(crate) struct Objects<'py> {
     strings: Strings<'py>,
     /// What Python raised while an object was made.
     raised: Option<PyErr>,
+    /// Set if others are to have the interpreter in between.
+    turns: Option<Turns<'py>>,
 }
 
 impl<'py> Objects<'py> {
     pub(crate) fn new(py: Python<'py>) -> Self {
-        Objects { py, strings: Strings::default(), raised: None }
+        Objects { py, strings: Strings::default(), raised: None, turns: None }
+    }
+
+    /// Lets others have the interpreter in between.
+    pub(crate) fn in_turns(py: Python<'py>) -> PyResult<Self> {
+        Ok(Objects { turns: Some(Turns::new(py)?), ..Objects::new(py) })
+    }
+
+    fn made(&mut self) -> Result<(), Refusal> {
+        let outcome = self.turns.as_mut().map_or(Ok(()), Turns::count);
+        self.keep(outcome)
     }
 
     /// The exception that ended the decode, if one did.
@@ -102,6 +115,7 @@ impl<'py> Builder for Objects<'py> {
         let dict = PyDict::new(self.py);
         let outcome = object.into_iter().try_for_each(|(key, value)| dict.set_item(key, value));
         self.keep(outcome)?;
+        self.made()?;
         Ok(dict.into_any())
     }
 
@@ -117,6 +131,7 @@ impl<'py> Builder for Objects<'py> {
         };
         let extra = unknown.map_or_else(Vec::new, unbind);
         let outcome = instance(self.py, model, &mut fields, extra);
+        self.made()?;
         self.keep(outcome)
     }
 

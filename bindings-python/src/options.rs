@@ -1,12 +1,14 @@
 //! Options from Python, each read once and checked for its type; the engine checks the values.
 
+use std::sync::Arc;
+
 use loki_mode_core::{Changes, Options, Token};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyMapping};
 
 use crate::finalizing::{call, stay};
-use crate::{arguments, errors};
+use crate::{aio, arguments, errors};
 
 /// The options of a new client; those that are not given have the engine's defaults.
 pub(crate) fn read(given: &Bound<'_, PyDict>) -> PyResult<Options> {
@@ -68,8 +70,12 @@ pub(crate) fn token(value: &Bound<'_, PyAny>) -> PyResult<Option<Token>> {
     if !value.is_callable() {
         return Err(arguments::mismatch("token", "str or a function that returns it", value));
     }
-    let provider = value.clone().unbind();
+    let provider = Arc::new(value.clone().unbind());
     Ok(Some(Token::provider(move || {
+        // A thread of the pool does not enter the interpreter.
+        if let Some(given) = aio::ask(&provider) {
+            return given.map_err(Into::into);
+        }
         // The engine holds no lock here, and the call has left the interpreter.
         stay(|| Python::attach(|py| ask(provider.bind(py)))).map_err(Into::into)
     })))

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use loki_mode_spec::{
-    FieldType, Location, Manager, Model, Need, Operation, Param, ParamType, Presence, Returns, models,
-    operations,
+    EVENT_TYPES, FieldType, Location, Manager, Model, Need, Operation, Param, ParamType, Presence, Returns,
+    STREAMS, models, operations,
 };
 use minijinja::{Environment, context};
 use serde::Serialize;
@@ -42,30 +42,44 @@ pub(crate) fn outputs() -> Vec<Output> {
     let render = |template: &str, values| {
         environment.render_str(template, values).expect("the template and what it is given belong together")
     };
-    let python = |name: &str, template: &str, values| Output {
+    // One template for both faces of a thing: the async one has another prefix, and awaits.
+    let python = |name: &str, template: &str, values: minijinja::Value| Output {
         path: format!("{FOLDER}/{name}"),
-        text: render(template, values),
+        text: render(template, context! { aio => name.starts_with("aio_"), ..values }),
     };
+    let client_template = include_str!("../templates/python/client.py.j2");
+    let raw_template = include_str!("../templates/python/raw.py.j2");
+    let raw_stub_template = include_str!("../templates/python/raw.pyi.j2");
+    let managers_template = include_str!("../templates/python/managers.py.j2");
     let client_models = used_models(operations.iter());
+    let loki_methods = loki_methods();
+    let loki_models = used_models(loki_methods.iter());
+    let event_types: Vec<_> = EVENT_TYPES.iter().map(|event| event.name).collect();
     let manager_models = used_models(managers.iter().flat_map(|manager| &manager.operations));
     vec![
         python("__init__.py", include_str!("../templates/python/init.py.j2"), context! {}),
-        python(
-            "client.py",
-            include_str!("../templates/python/client.py.j2"),
-            context! { operations, models => client_models },
-        ),
-        python("raw.py", include_str!("../templates/python/raw.py.j2"), context! {}),
-        python(
-            "raw.pyi",
-            include_str!("../templates/python/raw.pyi.j2"),
-            context! { operations, models => client_models },
-        ),
+        python("client.py", client_template, context! { operations, models => client_models }),
+        python("aio_client.py", client_template, context! { operations, models => client_models }),
+        python("raw.py", raw_template, context! {}),
+        python("aio_raw.py", raw_template, context! {}),
+        python("raw.pyi", raw_stub_template, context! { operations, models => client_models }),
+        python("aio_raw.pyi", raw_stub_template, context! { operations, models => client_models }),
         python(
             "managers.py",
-            include_str!("../templates/python/managers.py.j2"),
+            managers_template,
             context! { managers, models => manager_models, any => needs_any(&managers) },
         ),
+        python(
+            "aio_managers.py",
+            managers_template,
+            context! { managers, models => manager_models, any => needs_any(&managers) },
+        ),
+        python(
+            "loki.py",
+            include_str!("../templates/python/loki.py.j2"),
+            context! { operations => loki_methods, models => loki_models },
+        ),
+        python("live.py", include_str!("../templates/python/live.py.j2"), context! { event_types }),
         python("models.py", include_str!("../templates/python/models.py.j2"), context! { classes }),
         python("models.pyi", include_str!("../templates/python/models.pyi.j2"), context! { classes }),
         Output {
@@ -75,7 +89,7 @@ pub(crate) fn outputs() -> Vec<Output> {
     ]
 }
 
-/// The models that are classes: those of which operations return instances, alone, in lists or inside of others.
+/// The models that are classes: those of which operations and streams give instances, alone, in lists or inside of others.
 fn classes() -> Vec<&'static Model> {
     fn add(model: &'static Model, names: &mut BTreeSet<&'static str>) {
         names.insert(model.name);
@@ -90,6 +104,9 @@ fn classes() -> Vec<&'static Model> {
         if let Returns::Model(model) | Returns::List(model, _) = operation.returns {
             add(model, &mut names);
         }
+    }
+    for stream in STREAMS {
+        add(stream.item, &mut names);
     }
     models().filter(|model| names.contains(model.name)).collect()
 }
@@ -204,6 +221,8 @@ fn manager(manager: Manager) -> ManagerClass {
 #[derive(Serialize)]
 struct PythonOperation {
     name: &'static str,
+    /// The name of the method, where that is another than the operation's.
+    method: &'static str,
     /// The docstring without its quotes, indented.
     doc: String,
     /// Whole parameters with annotation and default.
@@ -230,6 +249,7 @@ fn operation(operation: &'static Operation) -> PythonOperation {
     };
     PythonOperation {
         name: operation.name,
+        method: operation.name,
         doc: docstring(operation),
         positional: positional.iter().map(|param| parameter(param)).collect(),
         keyword: keyword.iter().map(|param| parameter(param)).collect(),
@@ -242,6 +262,12 @@ fn operation(operation: &'static Operation) -> PythonOperation {
             Returns::Nothing | Returns::Object | Returns::Record(_) => None,
         },
     }
+}
+
+/// The operations that `LokiClient` offers.
+fn loki_methods() -> Vec<PythonOperation> {
+    let offered = operations().filter_map(|operation| Some((operation, operation.loki_method?)));
+    offered.map(|(of, method)| PythonOperation { method, ..operation(of) }).collect()
 }
 
 fn used_models<'a>(operations: impl Iterator<Item = &'a PythonOperation>) -> BTreeSet<&'static str> {
@@ -329,7 +355,7 @@ fn docstring(operation: &Operation) -> String {
         Returns::Model(model) => item(&format!("A `{}`.", model.name)),
         Returns::List(model, _) => item(&format!("A list of `{}`, empty if there are none.", model.name)),
         Returns::Record(model) => {
-            let fields: Vec<_> = model.fields.iter().map(|field| format!("`{}`", field.name)).collect();
+            let fields: Vec<_> = model.fields.iter().map(|field| format!("`{}`", field.wire)).collect();
             item(&format!("A dict whose secret values its `repr` masks, with {}.", fields.join(", ")));
         }
     }

@@ -1,8 +1,8 @@
 //! Writes `docs/api.md`, the reference for people.
 
 use loki_mode_spec::{
-    Bridge, CHAPTERS, Chapter, Field, FieldType, Location, Model, Need, Operation, Param, ParamType,
-    Presence, Returns, TypeScriptArguments,
+    Bridge, CHAPTERS, Chapter, EVENT_TYPES, EventType, Field, FieldType, Location, Model, Need, Operation,
+    Param, ParamType, Presence, Returns, STREAMS, Stream, StreamKind, TypeScriptArguments,
 };
 use minijinja::{Environment, context};
 use serde::Serialize;
@@ -35,7 +35,7 @@ struct OperationPage {
 
 #[derive(Serialize)]
 struct ParamRow {
-    name: &'static str,
+    name: String,
     kind: String,
     need: String,
     doc: String,
@@ -50,10 +50,27 @@ struct ModelPage {
 
 #[derive(Serialize)]
 struct FieldRow {
-    name: &'static str,
+    name: String,
     kind: String,
     presence: &'static str,
     doc: String,
+}
+
+#[derive(Serialize)]
+struct StreamPage {
+    name: &'static str,
+    anchor: String,
+    doc: &'static str,
+    endpoint: String,
+    params: Vec<ParamRow>,
+    item: String,
+}
+
+#[derive(Serialize)]
+struct EventRow {
+    name: &'static str,
+    doc: &'static str,
+    data: String,
 }
 
 pub(crate) fn outputs() -> Vec<Output> {
@@ -62,8 +79,10 @@ pub(crate) fn outputs() -> Vec<Output> {
     environment.set_lstrip_blocks(true);
     environment.set_keep_trailing_newline(true);
     let chapters: Vec<ChapterPage> = CHAPTERS.iter().map(chapter_page).collect();
+    let streams: Vec<StreamPage> = STREAMS.iter().map(stream_page).collect();
+    let events: Vec<EventRow> = EVENT_TYPES.iter().map(event_row).collect();
     let text = environment
-        .render_str(include_str!("../templates/docs/api.md.j2"), context! { chapters })
+        .render_str(include_str!("../templates/docs/api.md.j2"), context! { chapters, streams, events })
         .unwrap_or_else(|error| panic!("the template of the reference fits its data: {error:#}"));
     vec![Output { path: "docs/api.md".to_owned(), text }]
 }
@@ -98,6 +117,45 @@ fn operation_page(operation: &'static Operation) -> OperationPage {
     }
 }
 
+fn stream_page(stream: &'static Stream) -> StreamPage {
+    let kind = match stream.kind {
+        StreamKind::ServerSentEvents => "server-sent events",
+        StreamKind::WebSocket => "a WebSocket",
+    };
+    let extra = |name: &str, place: &str, doc: &str| ParamRow {
+        name: format!("`{name}`"),
+        kind: format!("string ({place})"),
+        need: "optional".to_owned(),
+        doc: doc.to_owned(),
+    };
+    let mut params: Vec<_> = stream.params.iter().map(param_row).collect();
+    params.extend(
+        stream
+            .resume_header
+            .map(|name| extra(name, "header", "Identifier of the event that was received last.")),
+    );
+    params.extend(stream.token_param.map(|name| extra(name, "query", "The token, where one is needed.")));
+    StreamPage {
+        name: stream.name,
+        anchor: anchor(stream.name),
+        doc: stream.doc,
+        endpoint: format!("`GET {}`, {kind}", stream.path),
+        params,
+        item: link(stream.item),
+    }
+}
+
+fn event_row(event: &'static EventType) -> EventRow {
+    let data = match event.data {
+        None => "not known".to_owned(),
+        Some(data) => {
+            let fields: Vec<_> = data.fields.iter().map(|field| format!("`{}`", field.wire)).collect();
+            fields.join(", ")
+        }
+    };
+    EventRow { name: event.name, doc: event.doc, data }
+}
+
 fn param_row(param: &Param) -> ParamRow {
     let kind = match param.ty {
         ParamType::Id => "integer or string",
@@ -122,7 +180,7 @@ fn param_row(param: &Param) -> ParamRow {
     if let Some(other) = param.replaced_by {
         doc.push_str(&format!(" Not sent if `{other}` is given."));
     }
-    ParamRow { name: param.name, kind: format!("{kind} ({place})"), need, doc }
+    ParamRow { name: spelt(param.name, param.wire), kind: format!("{kind} ({place})"), need, doc }
 }
 
 fn with_known(doc: &str, known: &[&str]) -> String {
@@ -160,7 +218,12 @@ fn field_row(field: &Field) -> FieldRow {
     if field.secret {
         doc.push_str(" Secret: masked when the object is printed.");
     }
-    FieldRow { name: field.name, kind, presence, doc }
+    FieldRow { name: spelt(field.name, field.wire), kind, presence, doc }
+}
+
+/// A name, and the one on the wire where that is another.
+fn spelt(name: &str, wire: &str) -> String {
+    if name == wire { format!("`{name}`") } else { format!("`{name}`, `{wire}`") }
 }
 
 fn link(model: &Model) -> String {
@@ -184,6 +247,12 @@ fn notes(operation: &Operation) -> Vec<String> {
     if let Some(manager) = operation.manager {
         notes.push(format!("Also a method of `{}`.", manager.class_name()));
     }
+    if let Some(method) = operation.loki_method {
+        notes.push(format!(
+            "Also a method of `LokiClient`: `{method}` in Python, `{}` in TypeScript.",
+            camel_case(method)
+        ));
+    }
     notes.push(
         match operation.idempotent {
             true => "Repeated after a lost connection or a 408, 429, 502, 503 or 504, within the timeout.",
@@ -201,7 +270,7 @@ const fn bridge_note(bridge: Bridge) -> &'static str {
             "If the server refuses `completed` and names `done` among its own words, or the other way round, the call is sent once \
              more under the server's word."
         }
-        Bridge::SessionsFromStatus => {
+        Bridge::SessionsFromStatus | Bridge::AllSessionsFromStatus => {
             "On a server without session routes the sessions come from `GET /api/status`."
         }
         Bridge::SessionFromStatus => {
@@ -222,6 +291,16 @@ const fn bridge_note(bridge: Bridge) -> &'static str {
         Bridge::KeyNotFoundAs400 => {
             "Real servers answer 400 for a key that they do not know; that raises `NotFoundError`."
         }
+        Bridge::SessionInStatus => {
+            "A session that comes together with its tasks and agents is taken out of that answer, its fields renamed."
+        }
+        Bridge::StatusOfSession => {
+            "A server that answers the session alone is understood, too; there are no counts then."
+        }
+        Bridge::HealthIn503 => {
+            "A 503 with a JSON object that has a `status` is returned like any answer, and not repeated. Any other 503 is an error."
+        }
+        Bridge::EmptyBody => "A server that answers nothing at all gives an empty object.",
     }
 }
 
@@ -266,7 +345,7 @@ fn typescript(operation: &Operation) -> String {
     match operation.typescript_arguments {
         TypeScriptArguments::Object(_) => {
             let fields: Vec<_> =
-                operation.params.iter().map(|param| typescript_param(param, param.name)).collect();
+                operation.params.iter().map(|param| typescript_param(param, param.wire)).collect();
             params.push(format!("params?: {{ {} }}", fields.join("; ")));
         }
         TypeScriptArguments::Positional => {

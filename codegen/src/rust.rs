@@ -207,7 +207,10 @@ struct StructureText {
 /// A field of a structure.
 #[derive(Serialize)]
 struct FieldText {
+    /// The name without Rust's mark of a keyword.
     key: &'static str,
+    /// The wire name, where serde has to be told.
+    rename: Option<&'static str>,
     name: String,
     doc: Vec<String>,
     ty: String,
@@ -218,6 +221,7 @@ struct FieldText {
 fn structure(model: &'static Model) -> StructureText {
     let fields = model.fields.iter().map(|field| FieldText {
         key: field.name,
+        rename: (field.wire != field.name).then_some(field.wire),
         name: identifier(field.name),
         doc: wrap(field.doc, WIDTH - "    /// ".len()),
         ty: if field.secret { "Secret".to_owned() } else { field_type(field.ty) },
@@ -247,7 +251,7 @@ fn field_type(ty: FieldType) -> String {
     }
 }
 
-/// A wire name as a Rust identifier; `type` is the only keyword that the API uses as a name.
+/// A name of the table as a Rust identifier; `type` is the only keyword that the API uses as a name.
 fn identifier(name: &str) -> String {
     if name == "type" { "r#type".to_owned() } else { name.to_owned() }
 }

@@ -11,16 +11,16 @@ use crate::ordered::Ordered;
 
 const PATH: &str = "tests/cases/generated/operations.json";
 
-/// What a runner has to know of an operation in order to call it by its wire names.
+/// What a runner has to know of an operation in order to call it by the names of the table.
 #[derive(Serialize)]
 struct Entry {
     method: &'static str,
     path: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     v2_path: Option<&'static str>,
-    /// Wire names of the parameters that are taken by position, in order.
+    /// Names of the parameters that are taken by position, in order.
     positional: Vec<&'static str>,
-    /// Wire names of the others.
+    /// Names of the others.
     keyword: Vec<&'static str>,
     params: Vec<ParamEntry>,
     returns: ReturnsEntry,
@@ -32,6 +32,7 @@ struct Entry {
 #[derive(Serialize)]
 struct ParamEntry {
     name: &'static str,
+    wire: &'static str,
     typescript_name: String,
     r#in: &'static str,
     r#type: &'static str,
@@ -98,6 +99,7 @@ fn entry(operation: &Operation) -> Entry {
 fn param_entry(param: &Param) -> ParamEntry {
     ParamEntry {
         name: param.name,
+        wire: param.wire,
         typescript_name: camel_case(param.name),
         r#in: match param.location {
             Location::Path => "path",

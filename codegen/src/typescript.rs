@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use loki_mode_spec::{
-    CHAPTERS, Field, FieldType, Manager, Model, Need, Operation, Param, ParamType, Presence, Returns,
-    TypeScriptArguments, operation, operations,
+    CHAPTERS, EVENT_TYPES, Field, FieldType, LIVE_EVENT, Manager, Model, Need, Operation, Param, ParamType,
+    Presence, Returns, TypeScriptArguments, operation, operations,
 };
 use minijinja::{Environment, Value, context};
 use serde::Serialize;
@@ -15,8 +15,9 @@ use crate::Output;
 /// The line width of `biome.json`.
 const WIDTH: usize = 110;
 
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 5] = [
     ("client.ts", include_str!("../templates/typescript/client.ts.j2")),
+    ("loki.ts", include_str!("../templates/typescript/loki.ts.j2")),
     ("managers.ts", include_str!("../templates/typescript/managers.ts.j2")),
     ("models.ts", include_str!("../templates/typescript/models.ts.j2")),
     ("operations.ts", include_str!("../templates/typescript/operations.ts.j2")),
@@ -48,9 +49,13 @@ fn data() -> Value {
     context! {
         methods,
         client_imports => imports(operations()),
+        loki_methods => loki_methods(),
+        loki_imports => imports(operations().filter(|operation| operation.loki_method.is_some())),
         managers,
         manager_imports => imports(operations().filter(|operation| operation.manager.is_some())),
         chapters,
+        event_data => event_data(),
+        event_types => event_types(),
         tables,
     }
 }
@@ -90,7 +95,7 @@ impl Method {
             .params
             .iter()
             .map(|param| match operation.typescript_arguments {
-                TypeScriptArguments::Object(_) => format!("params?.{}", param.name),
+                TypeScriptArguments::Object(_) => format!("params?.{}", param.wire),
                 TypeScriptArguments::Positional if param.positional => camel(param.name),
                 TypeScriptArguments::Positional => format!("{options}{}", camel(param.name)),
             })
@@ -101,10 +106,60 @@ impl Method {
         }
         Method {
             doc: method_doc(operation),
-            signature: signature(operation),
+            signature: signature(operation, operation.name),
             body: fitted(4, "return this.#engine.call(", "", &call, ");"),
         }
     }
+}
+
+impl Method {
+    /// A method of this name that hands everything on to a client.
+    fn delegating(operation: &'static Operation, name: &str, client: &str) -> Self {
+        let mut arguments: Vec<String> = match operation.typescript_arguments {
+            TypeScriptArguments::Object(_) => vec!["params".to_owned()],
+            TypeScriptArguments::Positional => positional(operation).map(|param| camel(param.name)).collect(),
+        };
+        arguments.push("options".to_owned());
+        let head = format!("return {client}.{}(", camel(operation.name));
+        Method {
+            doc: method_doc(operation),
+            signature: signature(operation, name),
+            body: fitted(4, &head, "", &arguments, ");"),
+        }
+    }
+}
+
+/// The methods of `LokiClient` that are operations.
+fn loki_methods() -> Vec<Method> {
+    let offered = operations().filter_map(|operation| Some((operation, operation.loki_method?)));
+    offered.map(|(operation, name)| Method::delegating(operation, name, "this.client")).collect()
+}
+
+/// The interfaces of what events hold.
+fn event_data() -> Vec<TypeDeclaration> {
+    let mut seen = BTreeSet::new();
+    let data = EVENT_TYPES.iter().filter_map(|event| event.data);
+    data.filter(|data| seen.insert(data.name)).map(TypeDeclaration::interface).collect()
+}
+
+/// The types of events, each with what it holds.
+fn event_types() -> Vec<Member> {
+    EVENT_TYPES
+        .iter()
+        .map(|event| Member {
+            doc: comment(2, &[event.doc.to_owned()]),
+            text: format!(
+                "{}: {};",
+                key(event.name),
+                event.data.map_or("Record<string, unknown>", |data| data.name)
+            ),
+        })
+        .collect()
+}
+
+/// The key of an object member, in quotes if it has to be.
+fn key(name: &str) -> String {
+    if name.chars().all(|c| c.is_ascii_alphanumeric()) { name.to_owned() } else { format!("'{name}'") }
 }
 
 /// One manager class.
@@ -119,17 +174,7 @@ impl ManagerClass {
     fn new(manager: Manager) -> Self {
         let methods = operations()
             .filter(|operation| operation.manager == Some(manager))
-            .map(|operation| {
-                let mut arguments: Vec<String> =
-                    positional(operation).map(|param| camel(param.name)).collect();
-                arguments.push("options".to_owned());
-                let head = format!("return this.#client.{}(", camel(operation.name));
-                Method {
-                    doc: method_doc(operation),
-                    signature: signature(operation),
-                    body: fitted(4, &head, "", &arguments, ");"),
-                }
-            })
+            .map(|operation| Method::delegating(operation, operation.name, "this.#client"))
             .collect();
         let noun = match manager {
             Manager::Sessions => "Sessions",
@@ -147,7 +192,9 @@ struct ModelChapter {
 
 impl ModelChapter {
     fn new(chapter: &loki_mode_spec::Chapter) -> Self {
-        let models = chapter.models.iter().map(|model| TypeDeclaration::model(chapter, model));
+        // Live events are a union, told apart by their types.
+        let models = chapter.models.iter().filter(|model| model.name != LIVE_EVENT.name);
+        let models = models.map(|model| TypeDeclaration::model(chapter, model));
         let inputs = chapter.operations.iter().flat_map(|operation| {
             [TypeDeclaration::parameters(operation), TypeDeclaration::options(operation)]
                 .into_iter()
@@ -178,20 +225,29 @@ impl TypeDeclaration {
             |operation| matches!(operation.returns, Returns::Record(record) if record.name == model.name),
         );
         // An interface is not assignable to `Record<string, unknown>`, which the guide promises; a type is.
-        let (open, close) = if is_record {
-            (format!("export type {} = {{", model.name), "};")
+        let interface = TypeDeclaration::interface(model);
+        if is_record {
+            TypeDeclaration { open: format!("export type {} = {{", model.name), close: "};", ..interface }
         } else {
-            (format!("export interface {} {{", model.name), "}")
-        };
+            interface
+        }
+    }
+
+    fn interface(model: &'static Model) -> Self {
         let members = model
             .fields
             .iter()
             .map(|field| Member {
                 doc: comment(2, &[with_known(&reworded(field.doc, None), field.known)]),
-                text: format!("{}{}: {};", field.name, optional_mark(field), field_type(field)),
+                text: format!("{}{}: {};", field.wire, optional_mark(field), field_type(field)),
             })
             .collect();
-        TypeDeclaration { doc: comment(0, &[reworded(model.doc, None)]), open, close, members }
+        TypeDeclaration {
+            doc: comment(0, &[reworded(model.doc, None)]),
+            open: format!("export interface {} {{", model.name),
+            close: "}",
+            members,
+        }
     }
 
     /// The interface of the one argument that holds all parameters.
@@ -201,7 +257,7 @@ impl TypeDeclaration {
             doc: comment(0, &[format!("What `{}` takes.", camel(operation.name))]),
             open: format!("export interface {name} {{"),
             close: "}",
-            members: operation.params.iter().map(|param| input(operation, param, param.name)).collect(),
+            members: operation.params.iter().map(|param| input(operation, param, param.wire)).collect(),
         })
     }
 
@@ -232,7 +288,7 @@ fn operation_table(operation: &'static Operation) -> String {
         .iter()
         .map(|param| {
             let name = match operation.typescript_arguments {
-                TypeScriptArguments::Object(_) => param.name.to_owned(),
+                TypeScriptArguments::Object(_) => param.wire.to_owned(),
                 TypeScriptArguments::Positional => camel(param.name),
             };
             let required = if param.need == Need::Required { ", required: true" } else { "" };
@@ -263,7 +319,7 @@ fn operation_table(operation: &'static Operation) -> String {
     )
 }
 
-fn signature(operation: &'static Operation) -> String {
+fn signature(operation: &'static Operation, name: &str) -> String {
     let mut parameters: Vec<String> = match operation.typescript_arguments {
         TypeScriptArguments::Object(interface) => vec![format!("params?: {interface}")],
         TypeScriptArguments::Positional => positional(operation)
@@ -278,7 +334,7 @@ fn signature(operation: &'static Operation) -> String {
     let interface = options_interface(operation).unwrap_or_else(|| "CallOptions".to_owned());
     parameters.push(format!("options{mark}: {interface}"));
     let tail = format!("): Promise<{}> {{", returned_type(operation));
-    fitted(2, &format!("{}(", camel(operation.name)), "", &parameters, &tail)
+    fitted(2, &format!("{}(", camel(name)), "", &parameters, &tail)
 }
 
 fn method_doc(operation: &'static Operation) -> String {
@@ -290,7 +346,7 @@ fn method_doc(operation: &'static Operation) -> String {
     });
     paragraphs.push(String::new());
     if let TypeScriptArguments::Object(_) = operation.typescript_arguments {
-        paragraphs.push("@param params - What to look for; every field can be left out.".to_owned());
+        paragraphs.push("@param params - The parameters; every one of them can be left out.".to_owned());
     } else {
         for param in positional(operation) {
             paragraphs.push(format!("@param {} - {}", camel(param.name), param_doc(operation, param)));
@@ -355,12 +411,16 @@ fn reworded(doc: &str, of: Option<&'static Operation>) -> String {
             text.push('`');
         }
         let name = part.split('(').next().unwrap_or(part);
-        let is_param = of.is_some_and(|of| {
-            of.typescript_arguments == TypeScriptArguments::Positional
-                && of.params.iter().any(|param| param.name == name)
-        });
-        if index % 2 == 1 && (operation(name).is_some() || is_param) {
-            text.push_str(&camel(name));
+        let param =
+            of.and_then(|of| of.params.iter().find(|param| param.name == name).map(|param| (of, param)));
+        let renamed = match param.map(|(of, param)| (of.typescript_arguments, param)) {
+            _ if index % 2 == 0 => None,
+            Some((TypeScriptArguments::Object(_), param)) => Some(param.wire.to_owned()),
+            Some((TypeScriptArguments::Positional, _)) => Some(camel(name)),
+            None => operation(name).map(|_| camel(name)),
+        };
+        if let Some(renamed) = renamed {
+            text.push_str(&renamed);
             text.push_str(&part[name.len()..]);
         } else {
             text.push_str(part);

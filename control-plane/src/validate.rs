@@ -25,7 +25,7 @@ enum Input {
     List(Vec<String>),
 }
 
-/// The checked parameters of a call, by name. Those that were not given, or are null, are absent.
+/// The checked parameters of a call, by their names in the table. Those that were not given, or are null, are absent.
 #[derive(Debug, Default)]
 pub(crate) struct Inputs(Vec<(&'static str, Input)>);
 
@@ -104,7 +104,7 @@ pub(crate) fn inputs(
                 let given = received.path.iter().find(|(name, _)| name == param.name);
                 check.plain(param, "path", given.map(|(_, value)| value.as_str()))?;
             }
-            Location::Query => check.plain(param, "query", query.get(param.name).map(AsRef::as_ref))?,
+            Location::Query => check.plain(param, "query", query.get(param.wire).map(AsRef::as_ref))?,
             Location::Body => {}
         }
     }
@@ -154,14 +154,14 @@ impl Check {
         match outcome {
             Ok(value) => self.inputs.0.push((param.name, value)),
             Err(Wrong::Rule { kind, msg, ctx }) => {
-                self.problem(kind, &[place, param.name], &msg, input);
+                self.problem(kind, &[place, param.wire], &msg, input);
                 if let Some(last) = self.problems.last_mut() {
                     last.ctx = ctx;
                 }
             }
             Err(Wrong::Item(index, item)) => self.problems.push(Problem {
                 kind: "string_type",
-                loc: format!("[{},{},{index}]", json::string(place), json::string(param.name)),
+                loc: format!("[{},{},{index}]", json::string(place), json::string(param.wire)),
                 msg: "Input should be a valid string".to_owned(),
                 input: item,
                 ctx: None,
@@ -232,6 +232,7 @@ impl Check {
             ParamType::Id if TEXT_IDS.contains(&param.name) => Ok(Input::Text(text.to_owned())),
             ParamType::Id if self.profile.spelt_ids() => Ok(Input::Int(spelt_id(text))),
             ParamType::Id | ParamType::Int => integer(text).map(Input::Int),
+            ParamType::StrList => Ok(Input::List(text.split(',').map(str::to_owned).collect())),
             _ => Ok(Input::Text(text.to_owned())),
         };
         self.keep(param, place, &json::string(text), outcome)
@@ -267,13 +268,18 @@ impl Check {
             Ok(fields) => fields,
             Err(error) => return Err(Failure::Internal(format!("field names: {error}"))),
         };
+        if self.profile.refuses_unknown_fields(self.operation) {
+            for name in fields.keys().filter(|name| params().all(|param| param.wire != *name)) {
+                self.problem("extra_forbidden", &["body", name], "Unknown field", whole.get());
+            }
+        }
         let params: Vec<_> =
             params().filter(|param| self.profile.knows(self.operation, param.name)).collect();
         for param in params {
             let required = param.need == Need::Required || self.profile.requires(self.operation, param.name);
-            match fields.get(param.name).map(|raw| raw.get()) {
+            match fields.get(param.wire).map(|raw| raw.get()) {
                 None if required => {
-                    self.problem("missing", &["body", param.name], "Field required", whole.get())
+                    self.problem("missing", &["body", param.wire], "Field required", whole.get())
                 }
                 None => {}
                 // A role may be null on real servers although the table sends one by default.

@@ -101,13 +101,21 @@ impl Value {
     }
 
     /// As it stands in a path or a query string.
-    pub(crate) fn to_text(&self) -> std::borrow::Cow<'_, str> {
+    pub fn to_text(&self) -> std::borrow::Cow<'_, str> {
         match self {
             Value::Str(text) => text.into(),
             Value::Int(number) => number.to_string().into(),
             Value::Bool(true) => "true".into(),
             Value::Bool(false) => "false".into(),
             Value::Json(text) => text.as_str().into(),
+        }
+    }
+
+    /// The items of a list of strings; none if it is something else.
+    pub(crate) fn strings(&self) -> Vec<String> {
+        match self {
+            Value::Json(text) => serde_json::from_str(text).unwrap_or_default(),
+            Value::Str(_) | Value::Int(_) | Value::Bool(_) => Vec::new(),
         }
     }
 

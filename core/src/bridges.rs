@@ -2,6 +2,10 @@
 //!
 //! Each is pure; the client decides when they are asked, by the operation's entry in the table.
 
+mod sessions;
+
+use std::borrow::Cow;
+
 use loki_mode_spec::Operation;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -9,6 +13,10 @@ use serde_json::value::RawValue;
 use crate::args::{Args, Value};
 use crate::error::{ErrorInfo, ErrorKind};
 use crate::response::Answer;
+
+pub(crate) use sessions::{
+    session_in_status, session_list, session_of_id, sessions_from_status, status_of_session,
+};
 
 /// Words for the same task status.
 const SAME_STATUS: [(&str, &str); 2] = [("completed", "done"), ("done", "completed")];
@@ -52,69 +60,22 @@ fn allowed_statuses(body: &[u8]) -> Option<Vec<String>> {
     Some(words.filter(|word| !word.is_empty()).map(str::to_owned).collect())
 }
 
-/// [`SessionsFromStatus`](loki_mode_spec::Bridge::SessionsFromStatus): the sessions that `/api/status` reports, as
-/// the session routes of the guide would list them; `None` if this is no status.
-pub(crate) fn sessions_from_status(status: &[u8]) -> Option<Vec<String>> {
+/// [`HealthIn503`](loki_mode_spec::Bridge::HealthIn503): whether this is the report of a server that is not well, rather
+/// than a failure of something before it.
+pub(crate) fn is_report_of_health(answer: &Answer) -> bool {
     #[derive(Deserialize)]
-    struct Status<'a> {
-        #[serde(borrow)]
-        sessions: Option<Vec<&'a RawValue>>,
-        #[serde(default)]
-        active_sessions: Option<u64>,
-        #[serde(borrow)]
-        status: Option<&'a RawValue>,
-        #[serde(borrow)]
-        provider: Option<&'a RawValue>,
+    struct Report<'a> {
+        // A word: gateways put the number of the status there.
+        #[serde(borrow, rename = "status")]
+        _status: Cow<'a, str>,
     }
 
-    let status: Status<'_> = serde_json::from_slice(status).ok()?;
-    if let Some(sessions) = status.sessions {
-        return sessions.into_iter().map(|session| with_id(session.get())).collect();
-    }
-    if status.active_sessions? == 0 {
-        return Some(Vec::new());
-    }
-    let or_null = |value: Option<&'_ RawValue>| value.map_or("null", RawValue::get).to_owned();
-    Some(vec![format!(
-        r#"{{"id":"current","status":{},"provider":{}}}"#,
-        or_null(status.status),
-        or_null(status.provider)
-    )])
+    answer.status == 503 && serde_json::from_slice::<Report<'_>>(&answer.body).is_ok()
 }
 
-/// A session object whose identifier is called `id`, everything else kept as it came.
-fn with_id(session: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Ids<'a> {
-        #[serde(borrow)]
-        id: Option<&'a RawValue>,
-        #[serde(borrow)]
-        session_id: Option<&'a RawValue>,
-    }
-
-    let ids: Ids<'_> = serde_json::from_str(session).ok()?;
-    if ids.id.is_some() {
-        return Some(session.to_owned());
-    }
-    let id = ids.session_id?.get();
-    let rest = session.trim_start().strip_prefix('{')?;
-    Some(format!(r#"{{"id":{id},{rest}"#))
-}
-
-/// [`SessionFromStatus`](loki_mode_spec::Bridge::SessionFromStatus): the one session of this id.
-pub(crate) fn session_of_id(sessions: Vec<String>, id: &Value) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Id<'a> {
-        #[serde(borrow)]
-        id: &'a RawValue,
-    }
-
-    let mut wanted = Vec::new();
-    Value::Str(id.to_text().into_owned()).write_json(&mut wanted);
-    sessions.into_iter().find(|session| {
-        serde_json::from_str::<Id<'_>>(session)
-            .is_ok_and(|found| found.id.get().as_bytes() == wanted || found.id.get() == id.to_text())
-    })
+/// [`EmptyBody`](loki_mode_spec::Bridge::EmptyBody): an empty object for an empty body.
+pub(crate) fn object_for_nothing(body: &[u8]) -> Option<Vec<u8>> {
+    body.trim_ascii().is_empty().then(|| b"{}".to_vec())
 }
 
 /// [`TimelineOfUnknownRun`](loki_mode_spec::Bridge::TimelineOfUnknownRun): whether this is the empty timeline that
@@ -131,9 +92,14 @@ pub(crate) fn is_timeline_of_unknown_run(answer: &Answer) -> bool {
         events: Vec<&'a RawValue>,
     }
 
-    serde_json::from_slice::<Timeline<'_>>(&answer.body).is_ok_and(|timeline| {
-        timeline.current_phase.is_some() && timeline.duration_seconds.is_none() && timeline.events.is_empty()
-    })
+    // It has no events, and so is short; a long one, which is asked for again and again, is not read for this.
+    const LONGEST: usize = 1024;
+    answer.body.len() <= LONGEST
+        && serde_json::from_slice::<Timeline<'_>>(&answer.body).is_ok_and(|timeline| {
+            timeline.current_phase.is_some()
+                && timeline.duration_seconds.is_none()
+                && timeline.events.is_empty()
+        })
 }
 
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
@@ -239,18 +205,13 @@ mod tests {
     }
 
     #[test]
-    fn sessions_come_out_of_both_kinds_of_status() {
-        let named = br#"{"sessions":[{"session_id":"s-1","pid":7,"status":"running","log_file":null}]}"#;
-        let sessions = sessions_from_status(named).unwrap();
-        let text = r#"{"id":"s-1","session_id":"s-1","pid":7,"status":"running","log_file":null}"#;
-        assert_eq!(sessions, [text]);
-        assert_eq!(session_of_id(sessions.clone(), &Value::from("s-1")).as_deref(), Some(text));
-        assert_eq!(session_of_id(sessions, &Value::from("s-2")), None);
-        let counted = br#"{"active_sessions":1,"status":"running","provider":"claude"}"#;
-        let current = r#"{"id":"current","status":"running","provider":"claude"}"#;
-        assert_eq!(sessions_from_status(counted).unwrap(), [current]);
-        assert_eq!(sessions_from_status(br#"{"active_sessions":0}"#).unwrap(), Vec::<String>::new());
-        assert_eq!(sessions_from_status(br#"{"hello":1}"#), None);
+    fn only_a_report_is_an_answer_about_health() {
+        let is = |status, body| is_report_of_health(&answer(status, body));
+        assert!(is(503, r#"{"status":"unhealthy","providers":{"claude":false}}"#));
+        assert!(!is(500, r#"{"status":"unhealthy"}"#));
+        assert!(!is(503, r#"{"status":503,"error":"Service Unavailable"}"#));
+        assert!(!is(503, r#"{"error":"No provider","code":"PROVIDER_NOT_AVAILABLE"}"#));
+        assert!(!is(503, "upstream connect error"));
     }
 
     #[test]

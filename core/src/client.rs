@@ -12,7 +12,7 @@ use crate::call::CallOptions;
 use crate::config::Options;
 use crate::dialect::Dialect;
 use crate::error::Error;
-use crate::events::{EventStream, cursor};
+use crate::events::{EventStream, parse_since};
 use crate::execution::Execution;
 use crate::headers;
 use crate::request::BaseUrl;
@@ -43,7 +43,9 @@ pub(crate) struct Server {
     pub(crate) base: BaseUrl,
     pub(crate) dialect: Dialect,
     pub(crate) http: Http,
-    /// The server was found to have no session routes.
+    /// The server was found to have no sessions below projects.
+    pub(crate) lacks_project_sessions: AtomicBool,
+    /// The server was found to have no sessions of their own.
     pub(crate) lacks_sessions: AtomicBool,
 }
 
@@ -74,6 +76,7 @@ impl Client {
             base,
             dialect: Dialect::new(options.path_style),
             http,
+            lacks_project_sessions: AtomicBool::new(false),
             lacks_sessions: AtomicBool::new(false),
         };
         let credentials = Arc::new(Credentials::new(options.token.take())?);
@@ -125,7 +128,12 @@ impl Client {
         Vec::new()
     }
 
-    fn check_open(&self) -> Result<(), Error> {
+    /// What a stream needs of it.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0
+    }
+
+    pub(crate) fn check_open(&self) -> Result<(), Error> {
         if self.0.closed.load(Ordering::Relaxed) {
             return Err(Error::config("client", "the client is closed"));
         }
@@ -162,11 +170,11 @@ impl Client {
         const NAME: &str = "get_run_timeline";
         let operation = loki_mode_spec::operation(NAME)
             .ok_or_else(|| Error::config("operation", format!("{NAME} is not in the operations table")))?;
-        let since = since.as_deref().map(cursor::parse_since).transpose()?;
+        let since = since.as_deref().map(parse_since).transpose()?;
         let run = run_id.to_text().into_owned();
         let args = Args::new(operation, vec![Some(run_id)])?;
         let mut response = self.execute(operation, args, call)?;
-        let events = stream.new_events(&run, since, response.payload()?)?;
+        let events = stream.new_events(&run, since, response.body(), || response.payload())?;
         response.body = events.into_bytes();
         Ok(response)
     }

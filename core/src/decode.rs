@@ -8,7 +8,7 @@ mod envelope;
 mod failure;
 mod walk;
 
-use loki_mode_spec::Returns;
+use loki_mode_spec::{Model, Returns};
 
 pub use builder::{Builder, Refusal, Validate};
 use envelope::{list_text, text_of};
@@ -40,6 +40,16 @@ pub fn decode<B: Builder>(
             (Shape::List(model), text, key)
         }
     };
+    run(builder, shape, text, envelope, secrets_possible(returns))
+}
+
+fn run<B: Builder>(
+    builder: &mut B,
+    shape: Shape,
+    text: &str,
+    envelope: Option<&'static str>,
+    secrets_possible: bool,
+) -> Result<B::Value, DecodeFailure> {
     let mut walk = Walk::new(builder, false);
     let mut outcome = walk.run(shape, text);
     let unread =
@@ -50,7 +60,19 @@ pub fn decode<B: Builder>(
         walk = Walk::new(builder, true);
         outcome = walk.run(shape, text);
     }
-    outcome.map_err(|error| walk.failure(&error, envelope, secrets_possible(returns), text))
+    outcome.map_err(|error| walk.failure(&error, envelope, secrets_possible, text))
+}
+
+/// Builds a list of instances of a model from a JSON array of them.
+///
+/// # Errors
+/// Those of [`decode`].
+pub(crate) fn decode_list<B: Builder>(
+    model: &'static Model,
+    body: &[u8],
+    builder: &mut B,
+) -> Result<B::Value, DecodeFailure> {
+    run(builder, Shape::List(model), text_of(body)?, None, has_secrets(model))
 }
 
 /// Checks `body` against `returns` and hands out the JSON text of the data: a list without its envelope, `null` where
@@ -69,11 +91,13 @@ pub fn payload<'a>(returns: &'static Returns, body: &'a [u8]) -> Result<&'a str,
 
 fn secrets_possible(returns: &Returns) -> bool {
     match returns {
-        Returns::Model(model) | Returns::Record(model) | Returns::List(model, _) => {
-            model.fields.iter().any(|field| field.secret)
-        }
+        Returns::Model(model) | Returns::Record(model) | Returns::List(model, _) => has_secrets(model),
         Returns::Nothing | Returns::Object => false,
     }
+}
+
+fn has_secrets(model: &Model) -> bool {
+    model.fields.iter().any(|field| field.secret)
 }
 
 #[cfg(test)]

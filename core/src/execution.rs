@@ -1,6 +1,7 @@
 //! One call from its arguments to its answer: the only place where request, dialect, retry, transport and bridges
 //! meet.
 
+mod streaming;
 mod unanswered;
 
 use std::borrow::Cow;
@@ -28,6 +29,8 @@ use crate::transport::{Cause, Wire};
 
 /// How often a call is sent on to another address of the same server.
 const MAX_REDIRECTS: u32 = 5;
+
+pub(crate) use self::streaming::{Incoming, unreachable};
 
 /// The headers that the caller adds.
 struct CallHeaders<'a> {
@@ -93,29 +96,43 @@ impl<'a> Execution<'a> {
     /// Runs it to its end.
     pub(crate) fn run(mut self, args: &Args) -> Result<Response, Error> {
         let operation = self.operation;
-        let from_status =
-            |bridge: &&Bridge| matches!(bridge, Bridge::SessionsFromStatus | Bridge::SessionFromStatus);
-        let sessions = operation.bridges.iter().find(from_status);
-        if let Some(bridge) = sessions
-            && self.client.server.lacks_sessions.load(Ordering::Relaxed)
+        let server = &self.client.server;
+        let sessions = operation.bridges.iter().find_map(|bridge| match bridge {
+            Bridge::SessionsFromStatus => Some((*bridge, &server.lacks_project_sessions)),
+            Bridge::AllSessionsFromStatus | Bridge::SessionFromStatus => {
+                Some((*bridge, &server.lacks_sessions))
+            }
+            _ => None,
+        });
+        if let Some((bridge, lacks_them)) = sessions
+            && lacks_them.load(Ordering::Relaxed)
         {
             // The ids are still checked, as they are where the routes exist.
             Request::new(operation, operation.path, args)?;
-            return self.sessions(*bridge, args);
+            return self.sessions(bridge, args);
         }
         let mut answer = self.ask(args)?;
-        if let Some(bridge) = sessions
+        if let Some((bridge, lacks_them)) = sessions
             && is_unknown_route(operation.method, &answer)
         {
-            self.client.server.lacks_sessions.store(true, Ordering::Relaxed);
-            return self.sessions(*bridge, args);
+            lacks_them.store(true, Ordering::Relaxed);
+            return self.sessions(bridge, args);
         }
         if operation.bridges.contains(&Bridge::TaskStatusNames)
             && let Some(args) = bridges::with_the_servers_status(operation, args, &answer)
         {
             answer = self.ask(&args)?;
         }
-        if answer.is_success() { self.accept(answer) } else { Err(self.refuse(&answer)) }
+        if answer.is_success() || self.reports_health(&answer) {
+            self.accept(answer)
+        } else {
+            Err(self.refuse(&answer))
+        }
+    }
+
+    /// Whether an unsuccessful answer is what the operation asked for.
+    fn reports_health(&self, answer: &Answer) -> bool {
+        self.operation.bridges.contains(&Bridge::HealthIn503) && bridges::is_report_of_health(answer)
     }
 
     /// A success, with what the bridges have to say to it.
@@ -128,18 +145,20 @@ impl<'a> Execution<'a> {
             return Err(self.a_page(&answer));
         }
         for bridge in self.operation.bridges {
-            match bridge {
+            let mended = match bridge {
                 Bridge::TimelineOfUnknownRun if bridges::is_timeline_of_unknown_run(&answer) => {
                     let mut info = refusal::refusal(self.operation, &answer);
                     bridges::unknown_run(&mut info);
                     return Err(self.counted(info));
                 }
-                Bridge::AuditEntriesChecked => {
-                    if let Some(mended) = bridges::with_entries_checked(&answer.body) {
-                        answer.body = mended;
-                    }
-                }
-                _ => {}
+                Bridge::AuditEntriesChecked => bridges::with_entries_checked(&answer.body),
+                Bridge::SessionInStatus => bridges::session_in_status(self.operation, &answer.body),
+                Bridge::StatusOfSession => bridges::status_of_session(self.operation, &answer.body),
+                Bridge::EmptyBody => bridges::object_for_nothing(&answer.body),
+                _ => None,
+            };
+            if let Some(mended) = mended {
+                answer.body = mended;
             }
         }
         Ok(self.response(answer))
@@ -223,9 +242,16 @@ impl<'a> Execution<'a> {
             message.clone_into(&mut info.message);
             return Err(self.counted(info));
         };
-        if bridge == Bridge::SessionsFromStatus {
-            answer.body = format!("[{}]", sessions.join(",")).into_bytes();
-            return Ok(self.response(answer));
+        match bridge {
+            Bridge::SessionsFromStatus => {
+                answer.body = format!("[{}]", sessions.join(",")).into_bytes();
+                return Ok(self.response(answer));
+            }
+            Bridge::AllSessionsFromStatus => {
+                answer.body = bridges::session_list(&sessions).into_bytes();
+                return Ok(self.response(answer));
+            }
+            _ => {}
         }
         let id = args.get(0).cloned().unwrap_or(Value::Str(String::new()));
         let Some(session) = bridges::session_of_id(sessions, &id) else {
@@ -240,7 +266,7 @@ impl<'a> Execution<'a> {
             return Err(self.counted(info));
         };
         answer.body = session.into_bytes();
-        Ok(self.response(answer))
+        self.accept(answer)
     }
 
     /// Sends the operation on the path that this server speaks.
@@ -287,7 +313,8 @@ impl<'a> Execution<'a> {
             let began = self.log.is_some().then(Instant::now);
             let sent = self.client.server.http.send(&wire, &self.limits);
             if let (Some(began), Some(log)) = (began, &mut self.log) {
-                log.push(unanswered::record(self.attempts, request, &sent, began.elapsed()));
+                let outcome = sent.as_ref().map(|received| (received.status, received.reused));
+                log.push(unanswered::record(self.attempts, request, outcome, began.elapsed()));
             }
             let (setback, outcome) = match sent {
                 Ok(received) => {
@@ -298,7 +325,7 @@ impl<'a> Execution<'a> {
                         method,
                         path: request.path.clone(),
                     };
-                    if answer.is_success() {
+                    if answer.is_success() || self.reports_health(&answer) {
                         return Ok(answer);
                     }
                     // Before anything is cut out of it, which could leave a part of the token.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use loki_mode_spec::{Location, Method, Operation, Param};
+use loki_mode_spec::{Location, Method, Operation, Param, ParamType};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
@@ -234,7 +234,18 @@ fn encoded_query(operation: &'static Operation, args: &Args) -> String {
     }
     let mut query = form_urlencoded::Serializer::new(String::new());
     for (param, value) in pairs {
-        query.append_pair(param.name, &value.to_text());
+        match param.ty {
+            ParamType::StrList => {
+                let items = value.strings();
+                // Nothing to choose from is no choice.
+                if !items.is_empty() {
+                    query.append_pair(param.wire, &items.join(","));
+                }
+            }
+            _ => {
+                query.append_pair(param.wire, &value.to_text());
+            }
+        }
     }
     query.finish()
 }
@@ -254,7 +265,7 @@ fn body(operation: &'static Operation, args: &Args) -> Option<Vec<u8>> {
         }
         // Names in the table need no escaping.
         out.push(b'"');
-        out.extend_from_slice(param.name.as_bytes());
+        out.extend_from_slice(param.wire.as_bytes());
         out.extend_from_slice(b"\":");
         value.write_json(&mut out);
     }

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
@@ -17,6 +17,9 @@ type Job = Box<dyn FnOnce() + Send>;
 /// The pool. Jobs beyond the number of threads wait in the order in which they came. Dropping it lets the threads
 /// finish what is queued and end by themselves; [`Pool::shutdown`] waits for that.
 ///
+/// A job is handed to the thread that has become idle last: it is the one whose memory is still in the caches, and those
+/// that a burst has left behind come to their end, which they would not if they took turns.
+///
 /// A job that waits for something that another job may have to bring about does so within [`Pool::park`].
 ///
 /// A child of a fork has none of its parent's threads: it starts its own, for its own jobs. What the parent had queued
@@ -27,7 +30,6 @@ pub struct Pool(ArcSwap<Shared>);
 struct Shared {
     pid: u32,
     state: Mutex<State>,
-    work: Condvar,
     max_threads: usize,
     /// Changed under the lock, but read without it where the lock is another process's.
     closed: AtomicBool,
@@ -35,12 +37,36 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
+    /// Jobs for which there is no thread yet.
     queue: VecDeque<Job>,
-    idle: usize,
+    /// The threads that wait for a job; then the queue is empty.
+    idle: Vec<Arc<Seat>>,
     threads: Vec<JoinHandle<()>>,
     running: usize,
     /// How many jobs wait within [`Pool::park`].
     parked: usize,
+}
+
+/// Where a thread waits.
+struct Seat {
+    thread: Thread,
+    given: Mutex<Given>,
+}
+
+/// What a waiting thread is given.
+enum Given {
+    Nothing,
+    Job(Job),
+    Leave,
+}
+
+/// Whether a job begins at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placed {
+    /// A thread has it, or was started for it.
+    AtOnce,
+    /// It waits until a thread has done with another one.
+    Waits,
 }
 
 impl Pool {
@@ -73,22 +99,38 @@ impl Pool {
     /// # Errors
     /// [`Rejected`] after [`Pool::shutdown`], or if the first thread cannot be started.
     pub fn submit(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Rejected> {
+        self.place(job).map(drop)
+    }
+
+    /// The same, and says whether the job begins at once.
+    ///
+    /// # Errors
+    /// See [`Pool::submit`].
+    pub fn place(&self, job: impl FnOnce() + Send + 'static) -> Result<Placed, Rejected> {
         let shared = self.shared();
         let mut state = shared.lock();
         if shared.is_closed() {
             return Err(Rejected { reason: "the pool is shut down".to_owned() });
         }
-        state.queue.push_back(Box::new(job));
-        // With other threads alive, the job only waits longer.
-        if let Err(error) = shared.grow(&mut state)
-            && state.running == 0
-        {
-            state.queue.pop_back();
-            return Err(Rejected { reason: format!("no thread could be started: {error}") });
+        let job = Box::new(job);
+        if let Some(seat) = state.idle.pop() {
+            drop(state);
+            seat.give(Given::Job(job));
+            return Ok(Placed::AtOnce);
         }
-        drop(state);
-        shared.work.notify_one();
-        Ok(())
+        state.queue.push_back(job);
+        if state.running >= shared.limit(&state) {
+            return Ok(Placed::Waits);
+        }
+        match shared.start_thread(&mut state) {
+            Ok(()) => Ok(Placed::AtOnce),
+            // With other threads alive, the job only waits longer.
+            Err(_) if state.running > 0 => Ok(Placed::Waits),
+            Err(error) => {
+                state.queue.pop_back();
+                Err(Rejected { reason: format!("no thread could be started: {error}") })
+            }
+        }
     }
 
     /// Does on behalf of a job what waits without working, and lets another job have its place meanwhile. Outside of
@@ -98,8 +140,10 @@ impl Pool {
         {
             let mut state = shared.lock();
             state.parked += 1;
-            // Without another thread, the queue waits as it would have.
-            let _ = shared.grow(&mut state);
+            if !state.queue.is_empty() && state.running < shared.limit(&state) {
+                // Without another thread, the queue waits as it would have.
+                let _ = shared.start_thread(&mut state);
+            }
         }
         let _parked = Parked(&shared);
         wait()
@@ -134,13 +178,7 @@ impl Drop for Pool {
 
 impl Shared {
     fn new(pid: u32, max_threads: usize, closed: bool) -> Self {
-        Shared {
-            pid,
-            state: Mutex::default(),
-            work: Condvar::new(),
-            max_threads,
-            closed: AtomicBool::new(closed),
-        }
+        Shared { pid, state: Mutex::default(), max_threads, closed: AtomicBool::new(closed) }
     }
 
     fn is_closed(&self) -> bool {
@@ -149,12 +187,14 @@ impl Shared {
 
     /// Takes no more jobs; hands out the threads that are still there.
     fn close(&self) -> Vec<JoinHandle<()>> {
-        let threads = {
+        let (threads, idle) = {
             let mut state = self.lock();
             self.closed.store(true, Ordering::Release);
-            std::mem::take(&mut state.threads)
+            (std::mem::take(&mut state.threads), std::mem::take(&mut state.idle))
         };
-        self.work.notify_all();
+        for seat in idle {
+            seat.give(Given::Leave);
+        }
         threads
     }
 
@@ -168,63 +208,70 @@ impl Shared {
         self.max_threads + state.parked.min(self.max_threads)
     }
 
-    /// Starts a thread if there is work for it.
-    fn grow(self: &Arc<Self>, state: &mut State) -> std::io::Result<()> {
-        // Every idle thread will take one of the queued jobs; only what is left needs a new thread.
-        if state.queue.len() > state.idle && state.running < self.limit(state) {
-            let of_thread = Arc::clone(self);
-            let builder = thread::Builder::new().name("loki-mode-worker".to_owned());
-            let thread = builder.spawn(move || of_thread.work())?;
-            state.running += 1;
-            state.threads.retain(|thread| !thread.is_finished());
-            state.threads.push(thread);
-        }
+    fn start_thread(self: &Arc<Self>, state: &mut State) -> std::io::Result<()> {
+        let of_thread = Arc::clone(self);
+        let builder = thread::Builder::new().name("loki-mode-worker".to_owned());
+        let thread = builder.spawn(move || of_thread.work())?;
+        state.running += 1;
+        state.threads.retain(|thread| !thread.is_finished());
+        state.threads.push(thread);
         Ok(())
     }
 
     fn work(&self) {
-        let _counted = Counted(self);
-        let mut state = self.lock();
-        loop {
-            // Those that stood in for parked ones leave when these go on.
-            if state.running > self.limit(&state) {
-                // It may have been woken for a job that another has to take now.
-                self.work.notify_one();
-                return;
-            }
-            if let Some(job) = state.queue.pop_front() {
-                drop(state);
-                // One job that panics must not take the thread from the others.
-                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
-                // The job itself may have forked, and this be the child: the rest of the queue is the parent's.
-                if self.pid != std::process::id() {
-                    return;
-                }
-                state = self.lock();
-                continue;
-            }
-            if self.is_closed() {
-                return;
-            }
-            state.idle += 1;
-            let (woken, timeout) =
-                self.work.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
-            state = woken;
-            state.idle -= 1;
-            if timeout.timed_out() && state.queue.is_empty() {
+        let seat = Arc::new(Seat { thread: thread::current(), given: Mutex::new(Given::Nothing) });
+        while let Some(job) = self.next(&seat) {
+            // One job that panics must not take the thread from the others.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+            // The job itself may have forked, and this be the child: the rest of the queue is the parent's.
+            if self.pid != std::process::id() {
                 return;
             }
         }
     }
-}
 
-/// Counts a thread until it ends, however it ends.
-struct Counted<'a>(&'a Shared);
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        if self.0.pid == std::process::id() {
-            self.0.lock().running -= 1;
+    /// The next job, unless there is none for so long that the thread should end.
+    fn next(&self, seat: &Arc<Seat>) -> Option<Job> {
+        let mut state = self.lock();
+        if state.running > self.limit(&state) {
+            // It stood in for a parked one, which goes on.
+            state.running -= 1;
+            return None;
+        }
+        if let Some(job) = state.queue.pop_front() {
+            return Some(job);
+        }
+        if self.is_closed() {
+            state.running -= 1;
+            return None;
+        }
+        state.idle.push(Arc::clone(seat));
+        drop(state);
+        let until = Instant::now() + IDLE;
+        loop {
+            match seat.take() {
+                Given::Job(job) => return Some(job),
+                Given::Leave => {
+                    self.lock().running -= 1;
+                    return None;
+                }
+                Given::Nothing => {}
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if !left.is_zero() {
+                thread::park_timeout(left);
+                continue;
+            }
+            let mut state = self.lock();
+            if let Some(index) = state.idle.iter().position(|idle| Arc::ptr_eq(idle, seat)) {
+                state.idle.remove(index);
+                // Under the same lock: a job that comes next must not count on this thread.
+                state.running -= 1;
+                return None;
+            }
+            drop(state);
+            // Somebody has just taken the seat, to give something to it.
+            thread::park_timeout(Duration::from_millis(1));
         }
     }
 }
@@ -237,6 +284,22 @@ impl Drop for Parked<'_> {
         if self.0.pid == std::process::id() {
             self.0.lock().parked -= 1;
         }
+    }
+}
+
+impl Seat {
+    fn give(&self, what: Given) {
+        *self.given() = what;
+        self.thread.unpark();
+    }
+
+    fn take(&self) -> Given {
+        std::mem::replace(&mut *self.given(), Given::Nothing)
+    }
+
+    fn given(&self) -> MutexGuard<'_, Given> {
+        // Nothing that can panic happens under the lock.
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -255,9 +318,9 @@ pub struct Rejected {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Barrier;
     use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc;
+    use std::sync::{Barrier, Condvar};
 
     use super::*;
 
@@ -296,6 +359,51 @@ mod tests {
         assert!(pool.submit(|| ()).is_err());
     }
 
+    #[test]
+    fn a_job_is_told_whether_it_has_to_wait_and_the_last_thread_to_idle_takes_the_next_one() {
+        let pool = Pool::new(2);
+        let barrier = Arc::new(Barrier::new(3));
+        let (sender, receiver) = mpsc::channel();
+        let place = |held: bool| {
+            let (barrier, sender) = (Arc::clone(&barrier), sender.clone());
+            let job = move || {
+                if held {
+                    barrier.wait();
+                }
+                sender.send(thread::current().id()).unwrap();
+            };
+            pool.place(job).unwrap()
+        };
+        assert_eq!([place(true), place(true), place(false)], [Placed::AtOnce, Placed::AtOnce, Placed::Waits]);
+        barrier.wait();
+        assert_eq!(receiver.iter().take(3).count(), 3);
+        while pool.0.load().lock().idle.len() < 2 {
+            thread::yield_now();
+        }
+        // One after the other: always the same thread.
+        let mut seen = Vec::new();
+        for _ in 0..10 {
+            assert_eq!(place(false), Placed::AtOnce);
+            seen.push(receiver.recv().unwrap());
+            while pool.0.load().lock().idle.len() < 2 {
+                thread::yield_now();
+            }
+        }
+        seen.dedup();
+        assert_eq!(seen.len(), 1);
+    }
+
+    #[test]
+    fn a_panicking_job_does_not_stop_the_others() {
+        let pool = Pool::new(1);
+        let (sender, receiver) = mpsc::channel();
+        pool.submit(|| panic!("on purpose")).unwrap();
+        pool.submit(move || sender.send(7).unwrap()).unwrap();
+        assert_eq!(receiver.recv().unwrap(), 7);
+    }
+
+    /// What a fork does to the child, without one: the process id of the threads is no longer ours, one of them holds
+    /// the lock, and none will ever end.
     #[test]
     fn jobs_that_wait_for_other_jobs_do_not_keep_them_from_running() {
         let pool = Arc::new(Pool::new(2));
@@ -345,17 +453,6 @@ mod tests {
         pool.shutdown();
     }
 
-    #[test]
-    fn a_panicking_job_does_not_stop_the_others() {
-        let pool = Pool::new(1);
-        let (sender, receiver) = mpsc::channel();
-        pool.submit(|| panic!("on purpose")).unwrap();
-        pool.submit(move || sender.send(7).unwrap()).unwrap();
-        assert_eq!(receiver.recv().unwrap(), 7);
-    }
-
-    /// What a fork does to the child, without one: the process id of the threads is no longer ours, one of them holds
-    /// the lock, and none will ever end.
     #[test]
     fn a_child_of_a_fork_runs_its_own_jobs_on_its_own_threads() {
         let inherited = Arc::new(Shared::new(std::process::id() + 1, 1, false));

@@ -17,7 +17,10 @@ impl Operation {
             returns,
             idempotent: !matches!(method, Method::Post),
             bridges: &[],
+            success: if matches!(returns, Returns::Nothing) { 204 } else { 200 },
+            view_of: None,
             manager: None,
+            loki_method: None,
             typescript_arguments: TypeScriptArguments::Positional,
         }
     }
@@ -66,6 +69,24 @@ impl Operation {
         self
     }
 
+    /// Names the status of a success where it is not 200, or 204 for an operation that returns nothing.
+    pub const fn answers(mut self, status: u16) -> Self {
+        self.success = status;
+        self
+    }
+
+    /// Makes it another view of an operation with the same method and path.
+    pub const fn view_of(mut self, operation: &'static str) -> Self {
+        self.view_of = Some(operation);
+        self
+    }
+
+    /// Offers the operation on `LokiClient` too, under this name.
+    pub const fn loki(mut self, method: &'static str) -> Self {
+        self.loki_method = Some(method);
+        self
+    }
+
     /// Offers the operation on a helper class too.
     pub const fn on(mut self, manager: Manager) -> Self {
         self.manager = Some(manager);
@@ -88,7 +109,7 @@ impl Param {
         positional: bool,
         doc: &'static str,
     ) -> Self {
-        Param { name, doc, location, ty, need, positional, known: &[], replaced_by: None }
+        Param { name, wire: name, doc, location, ty, need, positional, known: &[], replaced_by: None }
     }
 
     /// A required `{segment}` of the path, taken by position.
@@ -104,6 +125,12 @@ impl Param {
     /// A required body field, taken by position.
     pub const fn body(name: &'static str, ty: ParamType, doc: &'static str) -> Self {
         Self::new(Location::Body, name, ty, Need::Required, true, doc)
+    }
+
+    /// Is called this on the wire.
+    pub const fn wire(mut self, name: &'static str) -> Self {
+        self.wire = name;
+        self
     }
 
     /// Can be left out.
@@ -145,7 +172,7 @@ impl Param {
 
 impl Field {
     const fn new(name: &'static str, ty: FieldType, presence: Presence, doc: &'static str) -> Self {
-        Field { name, doc, ty, presence, secret: false, known: &[] }
+        Field { name, wire: name, doc, ty, presence, secret: false, known: &[] }
     }
 
     /// A field without which an answer cannot be used.
@@ -161,6 +188,12 @@ impl Field {
     /// A field that may be missing or null.
     pub const fn optional(name: &'static str, ty: FieldType, doc: &'static str) -> Self {
         Self::new(name, ty, Presence::Optional, doc)
+    }
+
+    /// Is called this on the wire.
+    pub const fn wire(mut self, name: &'static str) -> Self {
+        self.wire = name;
+        self
     }
 
     /// Never shown when the object is printed.

@@ -100,6 +100,7 @@ pub(crate) const CHAPTER: Chapter = Chapter {
             .doc("Returns one API key, without its token.")
             .params(&[IDENTIFIER]),
         Operation::post("create_api_key", "/api/keys", Returns::Record(&CREATED_API_KEY))
+            .answers(201)
             .v2("/api/v2/api-keys")
             .doc(
                 "Creates an API key and returns it with its token. This is the only time the token is returned: store it \

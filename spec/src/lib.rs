@@ -6,20 +6,26 @@
 mod audit;
 mod builders;
 mod checkpoints;
+mod health;
 mod keys;
+mod live;
 mod operation;
 mod projects;
 mod runs;
+mod session_tasks;
 mod sessions;
 mod status;
+mod streams;
 mod tasks;
 mod tenants;
 
+pub use live::{EVENT_TYPES, EventType, LIVE_EVENT};
 pub use operation::{
     Bridge, Field, FieldType, Location, Manager, Method, Model, Need, Operation, Param, ParamType, Presence,
     Returns, TypeScriptArguments,
 };
 pub use status::GET_STATUS;
+pub use streams::{EVENTS, STREAMS, Stream, StreamKind, WATCH};
 
 /// A chapter of the API: a heading, its operations and its models, in the order in which they are documented.
 #[derive(Debug)]
@@ -35,11 +41,14 @@ pub struct Chapter {
 /// The whole table.
 pub const CHAPTERS: &[Chapter] = &[
     status::CHAPTER,
+    health::CHAPTER,
     projects::CHAPTER,
     tenants::CHAPTER,
     runs::CHAPTER,
     tasks::CHAPTER,
     sessions::CHAPTER,
+    session_tasks::CHAPTER,
+    live::CHAPTER,
     keys::CHAPTER,
     audit::CHAPTER,
     checkpoints::CHAPTER,

@@ -46,8 +46,15 @@ pub struct Operation {
     pub idempotent: bool,
     /// What has to be mended on the way so that the guide's promise holds on the servers that exist.
     pub bridges: &'static [Bridge],
+    /// The status of a success.
+    pub success: u16,
+    /// The operation of which this one is another view: they share method and path, and differ in what is made of the
+    /// answer.
+    pub view_of: Option<&'static str>,
     /// The helper class that offers this operation too, beside the client itself.
     pub manager: Option<Manager>,
+    /// The name of the method of `LokiClient` that is this operation.
+    pub loki_method: Option<&'static str>,
     /// How the TypeScript face takes its parameters.
     pub typescript_arguments: TypeScriptArguments,
 }
@@ -76,12 +83,12 @@ impl Manager {
 pub enum TypeScriptArguments {
     /// One argument after the other: `listRuns(projectId?, status?, options?)`.
     Positional,
-    /// One object, named here, whose keys are the wire names: `queryAudit(params?: AuditQueryParams, options?)`.
+    /// One object, named here, whose members have their wire names: `queryAudit(params?: AuditQueryParams, options?)`.
     Object(&'static str),
 }
 
 /// Where a parameter travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Location {
     /// A `{segment}` of the path.
     Path,
@@ -94,8 +101,10 @@ pub enum Location {
 /// One parameter of an operation.
 #[derive(Debug)]
 pub struct Param {
-    /// The name in snake case, on the wire too.
+    /// The name in snake case, by which the table, Python and Rust know it.
     pub name: &'static str,
+    /// The name on the wire, and of a member of a TypeScript object.
+    pub wire: &'static str,
     /// What it means, with its unit and its range.
     pub doc: &'static str,
     /// Where it travels.
@@ -172,8 +181,10 @@ pub struct Model {
 /// One field of a model.
 #[derive(Debug)]
 pub struct Field {
-    /// The name in snake case, on the wire too.
+    /// The name in snake case, by which Python and Rust know it.
     pub name: &'static str,
+    /// The name on the wire, in TypeScript's interfaces and in Python's dicts.
+    pub wire: &'static str,
     /// What it means, with its unit and its format.
     pub doc: &'static str,
     /// The type of a value that is there.
@@ -232,8 +243,10 @@ pub enum Bridge {
     /// A task status that the server refuses while naming its own words is sent once more under the server's word
     /// (`completed` where it knows `done`).
     TaskStatusNames,
-    /// A server without session routes: the list comes from `/api/status`.
+    /// A server without this route: the list comes from `/api/status`.
     SessionsFromStatus,
+    /// A server without session routes: the list with its counts comes from `/api/status`.
+    AllSessionsFromStatus,
     /// A server without session routes: the one session is looked up in `/api/status`.
     SessionFromStatus,
     /// An empty timeline answered for a run that the server does not know becomes "not found".
@@ -246,4 +259,12 @@ pub enum Bridge {
     NotFoundOrWrongState(&'static str),
     /// A 400 that says that the key does not exist becomes "not found".
     KeyNotFoundAs400,
+    /// A session that comes with the counts of its tasks and agents, in camel case, is taken out and renamed.
+    SessionInStatus,
+    /// A session that comes without the counts of its tasks and agents is wrapped as if it had come with them.
+    StatusOfSession,
+    /// A 503 with a JSON object that has a `status` is an answer about the server's health, and not a failure.
+    HealthIn503,
+    /// An empty body where an object is due is an empty object.
+    EmptyBody,
 }

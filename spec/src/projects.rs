@@ -58,6 +58,7 @@ pub(crate) const CHAPTER: Chapter = Chapter {
             .doc("Returns one project.")
             .params(&[PROJECT_ID]),
         Operation::post("create_project", "/api/projects", Returns::Model(&PROJECT))
+            .answers(201)
             .doc("Creates a project and returns it. Names need not be unique.")
             .params(&[
                 NAME,

@@ -69,6 +69,7 @@ pub(crate) const CHAPTER: Chapter = Chapter {
             .doc("Returns one run with its events.")
             .params(&[RUN_ID]),
         Operation::post("create_run", "/api/runs", Returns::Model(&RUN))
+            .answers(201)
             .v2("/api/v2/runs")
             .doc("Starts a run and returns it. Real servers do not check that the project exists.")
             .params(&[
@@ -94,10 +95,28 @@ pub(crate) const CHAPTER: Chapter = Chapter {
             .bridges(&[Bridge::NotFoundOrWrongState("replayed")]),
         Operation::get("get_run_timeline", "/api/runs/{run_id}/timeline", Returns::List(&RUN_EVENT, &["events"]))
             .v2("/api/v2/runs/{run_id}/timeline")
-            .doc("Returns all events of a run, oldest first.")
-            .params(&[RUN_ID])
+            .doc(
+                "Returns the events of a run, oldest first: all of them, unless `since` or `after` says otherwise. Servers that do \
+                 not know these two ignore them and answer the whole list.",
+            )
+            .params(&[
+                RUN_ID,
+                Param::query(
+                    "since",
+                    ParamType::Str,
+                    "Only events at or after this timestamp, where the server knows this parameter.",
+                )
+                .keyword(),
+                Param::query(
+                    "after",
+                    ParamType::Id,
+                    "Only events that follow the one of this identifier, where the server knows this parameter.",
+                )
+                .keyword(),
+            ])
             .bridges(&[Bridge::TimelineOfUnknownRun]),
         Operation::post("create_run_event", "/api/runs/{run_id}/events", Returns::Model(&RUN_EVENT))
+            .answers(201)
             .v2("/api/v2/runs/{run_id}/events")
             .doc(
                 "Adds an event to the timeline of a run and returns it. The local control plane has this route, for tests \

@@ -64,13 +64,17 @@ pub(crate) const CHAPTER: Chapter = Chapter {
             .params(&[
                 Param::query("project_id", ParamType::Id, "Only tasks of this project."),
                 Param::query("status", ParamType::Str, "Only tasks in this state.").known(STATUSES),
+                Param::query("limit", ParamType::Int, "How many at most; dashboards list all.").keyword(),
+                Param::query("offset", ParamType::Int, "How many to skip; dashboards skip none.").keyword(),
             ])
-            .on(Manager::Tasks),
+            .on(Manager::Tasks)
+            .loki("list_tasks"),
         Operation::get("get_task", "/api/tasks/{task_id}", Returns::Model(&TASK))
             .doc("Returns one task.")
             .params(&[TASK_ID])
             .on(Manager::Tasks),
         Operation::post("create_task", "/api/tasks", Returns::Model(&TASK))
+            .answers(201)
             .doc("Creates a task and returns it.")
             .params(&[
                 Param::body("project_id", ParamType::Id, "Project that the task belongs to."),

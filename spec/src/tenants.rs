@@ -36,6 +36,7 @@ pub(crate) const CHAPTER: Chapter = Chapter {
             .doc("Returns one tenant.")
             .params(&[TENANT_ID]),
         Operation::post("create_tenant", "/api/tenants", Returns::Model(&TENANT))
+            .answers(201)
             .v2("/api/v2/tenants")
             .doc("Creates a tenant and returns it.")
             .params(&[NAME, DESCRIPTION, SETTINGS]),

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::{Location, Need, models, operations};
+use crate::{EVENT_TYPES, Location, Need, STREAMS, models, operation, operations};
 
 fn placeholders(path: &str) -> Vec<&str> {
     path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')).collect()
@@ -23,13 +23,56 @@ fn names_are_unique() {
 #[test]
 fn routes_are_unique() {
     let mut seen = HashSet::new();
-    for operation in operations() {
+    for operation in operations().filter(|operation| operation.view_of.is_none()) {
         for path in std::iter::once(operation.path).chain(operation.v2_path) {
             assert!(
                 seen.insert((operation.method.as_str(), path)),
                 "{} {path} stands twice",
                 operation.method.as_str()
             );
+        }
+    }
+}
+
+#[test]
+fn views_share_the_route_of_the_other() {
+    for view in operations() {
+        let Some(name) = view.view_of else { continue };
+        let other = operation(name).unwrap_or_else(|| panic!("{} is a view of nothing", view.name));
+        assert_eq!(other.view_of, None, "{name}");
+        assert_eq!((view.method, view.path, view.v2_path), (other.method, other.path, other.v2_path));
+    }
+}
+
+#[test]
+fn methods_of_the_loki_client_are_unique() {
+    let mut seen = HashSet::new();
+    for name in operations().filter_map(|operation| operation.loki_method) {
+        assert!(seen.insert(name), "{name} stands twice");
+    }
+}
+
+#[test]
+fn event_types_are_unique_and_documented() {
+    let mut seen = HashSet::new();
+    for event in EVENT_TYPES {
+        assert!(seen.insert(event.name), "{} stands twice", event.name);
+        assert!(event.doc.ends_with('.'), "{}", event.name);
+        for field in event.data.iter().flat_map(|data| data.fields) {
+            assert!(field.doc.ends_with('.'), "{}.{}", event.name, field.name);
+        }
+    }
+}
+
+#[test]
+fn streams_are_documented_and_send_models_of_the_table() {
+    for stream in STREAMS {
+        assert!(stream.doc.ends_with('.'), "{}", stream.name);
+        assert!(operation(stream.name).is_none(), "{} is an operation, too", stream.name);
+        assert!(models().any(|model| model.name == stream.item.name), "{}", stream.name);
+        for param in stream.params {
+            assert!(param.doc.ends_with('.'), "{}.{}", stream.name, param.name);
+            assert_eq!((param.location, param.need), (Location::Query, Need::Optional), "{}", param.name);
         }
     }
 }
@@ -44,6 +87,28 @@ fn placeholders_are_the_path_parameters_in_order() {
             assert_eq!(placeholders(path), params, "{}", operation.name);
         }
     });
+}
+
+#[test]
+fn wire_names_are_unique_and_not_for_paths() {
+    operations().for_each(|operation| {
+        let mut seen = HashSet::new();
+        for param in operation.params {
+            assert!(
+                seen.insert((param.location, param.wire)),
+                "{}: {} stands twice",
+                operation.name,
+                param.wire
+            );
+            assert!(param.location != Location::Path || param.wire == param.name, "{}", operation.name);
+        }
+    });
+    for model in models() {
+        let mut seen = HashSet::new();
+        for field in model.fields {
+            assert!(seen.insert(field.wire), "{}: {} stands twice", model.name, field.wire);
+        }
+    }
 }
 
 #[test]

@@ -60,7 +60,7 @@ describe('projects that use the package', () => {
       const baseUrl = await server.serve(REPLIES);
       const program = [join(project, 'main.js'), baseUrl];
       const printed = execFileSync(process.execPath, program, { cwd: project, env, encoding: 'utf8' });
-      assert.equal(printed, 'Write migration, then 404\n');
+      assert.equal(printed, 'Write migration, then 404, then task_completed\n');
     });
   }
 });

@@ -42,8 +42,13 @@ function makeClient(settings = {}, serverUrl = undefined) {
 }
 
 function makeCall(client, { operation, arguments: given = {} }) {
-  const { positional, keyword, typescript } = operations[operation];
-  if (typescript.arguments === 'object') return client[typescript.method](given);
+  const { positional, keyword, params, typescript } = operations[operation];
+  if (typescript.arguments === 'object') {
+    const wire = (name) => params.find((param) => param.name === name)?.wire ?? name;
+    return client[typescript.method](
+      Object.fromEntries(Object.entries(given).map(([name, value]) => [wire(name), value])),
+    );
+  }
   const unknown = Object.keys(given).filter((name) => !positional.includes(name) && !keyword.includes(name));
   assert.deepEqual(unknown, [], `${operation} has no such parameters`);
   const options = Object.fromEntries(

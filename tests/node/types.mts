@@ -1,5 +1,6 @@
 // What the type checker must accept and what it must reject. Compiled, never run.
 
+import type { IncomingHttpHeaders } from 'node:http';
 import {
   type APIConnectionError,
   APITimeoutError,
@@ -15,6 +16,8 @@ import {
   type ClientOptions,
   EventStream,
   ForbiddenError,
+  type LiveEvent,
+  type LiveEventType,
   type Logger,
   type PermissionDeniedError,
   type Project,
@@ -24,11 +27,23 @@ import {
   type RunEvent,
   type Session,
   SessionManager,
+  type SessionStatus,
+  type StartedSession,
   type Task,
   TaskManager,
   type Tenant,
   type TokenProvider,
 } from 'loki-mode-sdk';
+import {
+  type ApprovalRequest,
+  isApprovalRequest,
+  parse,
+  sign,
+  unwrap,
+  verify,
+  type WebhookEvent,
+  WebhookVerificationError,
+} from 'loki-mode-sdk/webhooks';
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function holds<_Fact extends true>(): void {}
@@ -215,6 +230,62 @@ export async function configured(provider: TokenProvider): Promise<void> {
   new AutonomiClient(5);
   // @ts-expect-error -- a logger has debug
   new AutonomiClient({ baseUrl: 'http://localhost', logger: {} });
+}
+
+export function webhooks(headers: IncomingHttpHeaders, fetched: Headers, body: Buffer): void {
+  verify(body, headers, process.env.LOKI_WEBHOOK_SECRET);
+  verify('', fetched, ['a', undefined, Buffer.from('b')], { tolerance: 1, now: new Date() });
+  verify(new ArrayBuffer(1), [['x-loki-signature', 'a']] as const, ['a'] as const);
+  const event: WebhookEvent = unwrap(body, headers, 'a');
+  holds<Equal<typeof event.type, string | undefined>>();
+  holds<Equal<typeof event.task_id, number | string | undefined>>();
+  if (isApprovalRequest(event)) holds<Equal<typeof event, ApprovalRequest>>();
+  const signed: Record<string, string> = sign(body, 'a', { scheme: 'standard', id: 'a', timestamp: 1 });
+  const error: AutonomiError = new WebhookVerificationError('no', { reason: 'too_old' });
+  // @ts-expect-error -- what was parsed can no longer be checked
+  verify({}, headers, 'a');
+  // @ts-expect-error -- headers are needed
+  verify(body, null, 'a');
+  // @ts-expect-error -- there is no such scheme
+  sign(body, 'a', { scheme: 'slack' });
+  // @ts-expect-error -- there is no such option
+  unwrap(body, headers, 'a', { toleranceSeconds: 5 });
+  return void [parse(''), signed, error];
+}
+
+// The HTTP/SSE API: members have their wire names, and the type of an event says what it holds.
+export async function sessions(): Promise<void> {
+  const started: StartedSession = await client.startSession({ provider: 'claude', prdPath: './docs/prd.md' });
+  const status: SessionStatus = await client.getSessionStatus(started.sessionId);
+  const state: string = status.session.status;
+  const counted: number = status.tasks.completed + status.agents.active;
+  const since: string | undefined = status.session.startedAt;
+  await client.getRunTimeline(1, { since: '2026-11-21T22:50:49Z', after: 7 });
+  const { events } = await client.getEventHistory(started.sessionId, ['task:completed'], 10);
+  console.log(state, counted, since, events.map(told));
+  // @ts-expect-error -- it is prdPath, as on the wire
+  await client.startSession({ prd_path: './docs/prd.md' });
+}
+
+function told(event: LiveEvent): string {
+  const known: LiveEventType = 'phase:started';
+  if (event.type === known) return event.data.phase;
+  switch (event.type) {
+    case 'task:completed':
+      holds<Equal<typeof event.data.output, string | undefined>>();
+      // @ts-expect-error -- a task has no uptime
+      console.log(event.data.uptime);
+      return event.data.title;
+    case 'heartbeat':
+      return String(event.data.uptime + event.data.queuedTasks);
+    case 'agent:output':
+      holds<Equal<typeof event.data, Record<string, unknown>>>();
+      return String(event.data.output);
+    default: {
+      const type: string = event.type;
+      return `${type}: ${JSON.stringify(event.data)}`;
+    }
+  }
 }
 
 declare const events0: RunEvent | undefined;

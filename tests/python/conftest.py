@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import threading
 
 import pytest
 
+from async_support import Clients, Complaints
 from loki_mode_sdk import AutonomiClient
 from servers import ControlPlane, FaultServer
 
@@ -40,6 +42,23 @@ def client_of(fault_server):
     yield make
     for client in clients:
         client.close()
+
+
+@pytest.fixture
+def async_client_of(fault_server):
+    """The same for asyncio."""
+    clients = Clients(fault_server)
+    yield clients
+    clients.close()
+
+
+@pytest.fixture
+def loops():
+    """Runs coroutines on loops that must not have anything to complain about."""
+    complaints = Complaints()
+    yield complaints
+    gc.collect()
+    assert complaints.heard == []
 
 
 @pytest.fixture(scope="session", params=["guide", "v5.51", "v9.22"])

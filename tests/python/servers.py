@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,6 +21,17 @@ def binary(name: str) -> str:
         if candidate.exists():
             return str(candidate)
     raise FileNotFoundError(f"{name} is not built (looked for {candidates}); run `make servers`")
+
+
+def wait_for_line(server: subprocess.Popen, log: Path, pattern: str) -> str:
+    """What the first group of the pattern finds in the log of a server that is starting."""
+    while True:
+        text = log.read_text()
+        found = re.search(pattern, text)
+        if found:
+            return found.group(1)
+        assert server.poll() is None, text
+        threading.Event().wait(0.05)
 
 
 class FaultServer:
@@ -65,23 +78,36 @@ class FaultServer:
 
 
 class ControlPlane:
-    """`loki-control-plane` in memory, with something in it."""
+    """`loki-control-plane` in memory, with something in it; further options as on its command line."""
 
     TOKEN = "loki_test_admin_token"
 
-    def __init__(self, profile: str) -> None:
-        self.profile = profile
+    def __init__(self, profile: str, *options: str) -> None:
+        self.profile, self.options, self.port = profile, options, "0"
 
     def __enter__(self) -> ControlPlane:
-        command = [binary("loki-control-plane"), "--port", "0", "--seed"]
-        command += ["--token", self.TOKEN, "--profile", self.profile]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
-        self.base_url = self._process.stdout.readline().strip()
-        assert self.base_url.startswith("http://"), f"{command} said {self.base_url!r}"
+        self.start()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self._process.terminate()
+        self._end()
+
+    def start(self) -> None:
+        """Starts it; the second time, on the same port."""
+        command = [binary("loki-control-plane"), "--port", self.port, "--seed"]
+        command += ["--token", self.TOKEN, "--profile", self.profile, *self.options]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
+        self.base_url = self._process.stdout.readline().strip()
+        assert self.base_url.startswith("http://"), f"{command} said {self.base_url!r}"
+        self.port = self.base_url.rsplit(":", 1)[1]
+
+    def kill(self) -> None:
+        """Ends it without a warning."""
+        self._process.kill()
+        self._end()
+
+    def _end(self) -> None:
         self._process.wait(10)
         self._process.stdout.close()
 

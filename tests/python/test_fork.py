@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -12,12 +11,11 @@ import threading
 import urllib.request
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from loki_mode_sdk import AutonomiClient, TaskManager
-from servers import ROOT, ControlPlane
+from servers import ROOT, ControlPlane, wait_for_line
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 
@@ -172,7 +170,7 @@ def test_the_flask_example_under_gunicorn_with_preload(tmp_path):
                 [*command, "preloaded:app"], cwd=tmp_path, env=environment, stdout=log, stderr=log
             )
         try:
-            url = listening_at(server, tmp_path / "log")
+            url = wait_for_line(server, tmp_path / "log", r"Listening at: (http://\S+)")
             body = f'{{"type": "task_completed", "task_id": {task.id}}}'.encode()
 
             def post(_):
@@ -191,13 +189,3 @@ def test_the_flask_example_under_gunicorn_with_preload(tmp_path):
         assert len({worker for *_, worker in answers}) > 1
         assert TaskManager(client).get_task(task.id).status == "completed"
         assert server.returncode == 0, text
-
-
-def listening_at(server: subprocess.Popen, log: Path) -> str:
-    while True:
-        text = log.read_text()
-        found = re.search(r"Listening at: (http://\S+)", text)
-        if found:
-            return found.group(1)
-        assert server.poll() is None, text
-        threading.Event().wait(0.05)

@@ -12,7 +12,16 @@ import sys
 import pytest
 
 import loki_mode_sdk
-from loki_mode_sdk import AuditEntry, Project, Run, RunEvent, Task
+from loki_mode_sdk import (
+    AuditEntry,
+    LiveEvent,
+    Project,
+    Run,
+    RunEvent,
+    SessionStatus,
+    StartedSession,
+    Task,
+)
 from loki_mode_sdk.generated import models
 
 CLASSES = [getattr(models, name) for name in models.__all__]
@@ -42,7 +51,8 @@ def test_every_class_can_be_made_copied_compared_and_pickled(cls):
     assert positional == keyword
     assert hash(positional) == hash(keyword)
     assert [getattr(positional, name) for name in names] == list(range(len(names)))
-    assert positional.to_dict() == dict(zip(names, range(len(names))))
+    assert list(positional.to_dict().values()) == list(range(len(names)))
+    assert cls.from_dict(positional.to_dict()) == positional
     if sys.version_info >= (3, 10):
         # CPython 3.9 keeps no signature for native classes that are made at run time.
         assert list(inspect.signature(cls).parameters) == list(names)
@@ -65,6 +75,34 @@ def test_dicts_go_through_unchanged(run):
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         assert pickle.loads(pickle.dumps(run, protocol)).to_dict() == RUN
     assert copy.deepcopy(run).to_dict() == RUN
+
+
+def test_attributes_are_in_snake_case_and_dicts_as_on_the_wire():
+    sent = {
+        "id": "evt_1_2",
+        "type": "task:created",
+        "timestamp": "2026-11-21T22:57:36.149Z",
+        "sessionId": "s-1",
+        "data": {"taskId": "t1"},
+        "newField": 1,
+    }
+    event = LiveEvent.from_dict(sent)
+    assert event.session_id == "s-1"
+    assert event.to_dict() == sent
+    assert LiveEvent("evt_1_2", "task:created", session_id="s-1").to_dict() == {
+        "id": "evt_1_2",
+        "type": "task:created",
+        "sessionId": "s-1",
+    }
+    assert event.__replace__(session_id="s-2").to_dict() == {**sent, "sessionId": "s-2"}
+    assert "session_id='s-1'" in repr(event)
+    with pytest.raises(TypeError, match="LiveEvent has no field sessionId"):
+        event.__replace__(sessionId="s-2")
+    with pytest.raises(ValueError, match="sessionId is missing"):
+        StartedSession.from_dict({"session_id": "s-1"})
+    status = SessionStatus.from_dict({"session": {"id": "s-1", "startedAt": "now"}, "tasks": {"total": 1}})
+    assert (status.session.started_at, status.tasks.total) == ("now", 1)
+    assert status.to_dict()["session"] == {"id": "s-1", "startedAt": "now"}
 
 
 def test_null_and_missing_are_told_apart_only_by_to_dict():

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import pathlib
 import time
 from typing import Any
 
 from loki_mode_sdk import (
     ApiKey,
+    AsyncAutonomiClient,
+    AsyncClient,
+    AsyncSessionManager,
+    AsyncTaskManager,
     AuditEntry,
     AutonomiClient,
     AutonomiError,
@@ -15,17 +20,25 @@ from loki_mode_sdk import (
     EventStream,
     ForbiddenError,
     Headers,
+    LiveEvent,
     NotFoundError,
     PermissionDeniedError,
     Project,
     RawResponse,
     Run,
     RunEvent,
+    Session,
     SessionManager,
+    SessionStatus,
+    StartedSession,
+    Task,
     TaskManager,
     Tenant,
     TokenAuth,
+    WebhookVerificationError,
+    webhooks,
 )
+from loki_mode_sdk.generated.live import LiveEventType
 
 
 def quick_start() -> None:
@@ -78,6 +91,19 @@ def helpers(client: Client) -> None:
         time.sleep(2)
 
 
+def sessions(client: AutonomiClient) -> LiveEvent:
+    started: StartedSession = client.start_session("./docs/prd.md", options={"dryRun": True})
+    status: SessionStatus = client.get_session_status(started.session_id)
+    completed: int = status.tasks.completed
+    phase: str | None = status.session.current_phase
+    wanted: list[LiveEventType] = ["task:completed", "task:failed"]
+    history = client.get_event_history(started.session_id, [*wanted], limit=10)
+    data: dict[str, Any] = history.events[0].data
+    stopped: dict[str, Any] = client.stop_session(started.session_id)
+    print(completed, phase, data, stopped, client.get_run_timeline(1, after=7))
+    return history.events[0]
+
+
 def errors() -> None:
     with AutonomiClient(token=TokenAuth("loki_xxx"), timeout=5, max_retries=0) as client:
         try:
@@ -124,3 +150,52 @@ def options(path: pathlib.Path) -> None:
     value: str = headers["retry-after"]
     deleted: RawResponse[None] = derived.raw.delete_tenant(1)
     print(first, value, runs.status + runs.attempts, headers.get_all("via"), deleted)
+
+
+def from_environment() -> Traced:
+    return Traced.from_env(timeout=1, token=None, headers={"x-team": "a"}, ca_file=pathlib.Path("ca.pem"))
+
+
+def webhook(body: bytes, headers: dict[str, str], environ: dict[str, object], scope: list[tuple[bytes, bytes]]) -> str:
+    webhooks.verify(body, environ, None)
+    webhooks.verify(memoryview(body), scope, ["a", b"b", None], tolerance=60, now=1.5)
+    event: webhooks.WebhookEvent = webhooks.unwrap(body, headers, "a")
+    if isinstance(event, webhooks.ApprovalRequest):
+        gate: str | None = event.gate
+        print(gate)
+    signed: dict[str, str] = webhooks.sign(body, b"a", scheme="standard", id="a", timestamp=1)
+    raise WebhookVerificationError(f"{signed} {event.payload['x']}", reason=event.type)
+
+
+async def fetch_token_from_afar() -> str:
+    return "loki_xxx"
+
+
+class TracedAsync(AsyncAutonomiClient):
+    """So does one of the client for asyncio, also through `async with`."""
+
+
+async def for_asyncio(path: pathlib.Path) -> None:
+    async with TracedAsync("https://cp.example.com", fetch_token_from_afar, ca_file=path) as client:
+        traced: TracedAsync = client
+        derived: TracedAsync = traced.with_options(timeout=1, token=fetch_token)
+        derived.set_token(TokenAuth("x"))
+        derived.set_token(fetch_token_from_afar)
+        derived.set_token(None)
+        status, projects = await asyncio.gather(client.get_status(), client.list_projects())
+        version: str = status["version"]
+        names: list[str] = [project.name for project in projects]
+        run: Run = await client.get_run("run-1", timeout=5, max_retries=0, headers={"x-a": "b"})
+        runs: RawResponse[list[Run]] = await client.raw.list_runs(status="running")
+        call: asyncio.Task[Run] = asyncio.create_task(client.get_run(run.id))
+        print(version, names, runs.data[0].id, (await call).status)
+        await derived.aclose()
+        await derived.close()
+        derived.close()
+
+
+async def helpers_for_asyncio(client: AsyncClient) -> None:
+    tasks, sessions = AsyncTaskManager(client), AsyncSessionManager(client)
+    task: Task = await tasks.create_task("proj-1", "title")
+    session: Session = await sessions.get_session("session-id")
+    print(task.status, session.status)

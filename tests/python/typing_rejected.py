@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from loki_mode_sdk import AutonomiClient, EventStream, Project, TaskManager
+from loki_mode_sdk import (
+    AsyncAutonomiClient,
+    AsyncTaskManager,
+    AutonomiClient,
+    EventStream,
+    Project,
+    TaskManager,
+    webhooks,
+)
 
 client = AutonomiClient()
 AutonomiClient(timeout="30")  # error
@@ -29,3 +37,30 @@ client.get_project(1, headers={"a": 1})  # error
 runs: int = client.raw.list_runs()  # error
 colour = client.raw.get_project(1).data.colour  # error
 client.raw.get_project()  # error
+AutonomiClient.from_env(timeout="30")  # error
+AutonomiClient.from_env(colour="red")  # error
+webhooks.verify({}, {}, "a")  # error
+webhooks.parse([])  # error
+webhooks.unwrap(b"", {}, 5)  # error
+gate = webhooks.parse(b"{}").gate  # error
+
+
+async def token() -> str:
+    return "x"
+
+
+async def for_asyncio(of_asyncio: AsyncAutonomiClient) -> None:
+    AutonomiClient(token=token)  # error
+    client.set_token(token)  # error
+    AsyncAutonomiClient(token=5)  # error
+    AsyncAutonomiClient("http://localhost", "token", 30.0, 2)  # error
+    print(of_asyncio.get_project(1).name)  # error
+    number: int = (await of_asyncio.get_project(1)).name  # error
+    print(number)
+    await of_asyncio.list_runs(limit="10")  # error
+    await of_asyncio.raw.get_project()  # error
+    TaskManager(of_asyncio)  # error
+    AsyncTaskManager(client)  # error
+    of_asyncio.with_options(base_url="http://elsewhere")  # error
+    with of_asyncio:  # error
+        pass

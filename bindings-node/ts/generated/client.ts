@@ -3,6 +3,7 @@
 import { inspect } from 'node:util';
 import { asyncDispose } from '../dispose.js';
 import { bindEngine, Engine } from '../engine.js';
+import { optionsOfEnvironment } from '../environment.js';
 import type { AutonomiError, ConfigError, NotFoundError } from '../errors.js';
 import type { CallOptions, ClientChanges, ClientOptions } from '../options.js';
 import { type RawClient, rawClient } from '../raw.js';
@@ -19,14 +20,24 @@ import type {
   CreateRunOptions,
   CreateTaskOptions,
   CreateTenantOptions,
+  EventHistory,
+  GetRunTimelineOptions,
+  Health,
   Known,
   ListProjectsOptions,
   ListRunsOptions,
+  ListTasksOptions,
   Project,
   RotatedApiKey,
   Run,
   RunEvent,
   Session,
+  SessionList,
+  SessionStatus,
+  SessionTaskList,
+  SessionTasks,
+  StartedSession,
+  StartSessionParams,
   Task,
   Tenant,
   UpdateApiKeyOptions,
@@ -61,6 +72,23 @@ export class AutonomiClient {
   constructor(options: ClientOptions | Engine) {
     this.#engine = Engine.of(options);
     bindEngine(this, this.#engine);
+  }
+
+  /**
+   * Makes a client from environment variables: `LOKI_BASE_URL`, `LOKI_API_TOKEN` or `LOKI_API_TOKEN_FILE` (a file that
+   * holds it), `LOKI_TIMEOUT` (in seconds), `LOKI_MAX_RETRIES`, `LOKI_PATH_STYLE`, `LOKI_CA_FILE`. One that is empty
+   * counts as not set. The constructor reads none of them.
+   *
+   * ```ts
+   * const client = AutonomiClient.fromEnv({ appInfo: 'deploy-bot/2.1' });
+   * ```
+   *
+   * @param overrides - Options that are set here, whatever the environment says: their variables are not looked at.
+   * @returns A client; without `LOKI_BASE_URL`, of `http://localhost:57374`.
+   * @throws {@link ConfigError} if a variable or an option is no good; the message names it.
+   */
+  static fromEnv(overrides: Partial<ClientOptions> = {}): AutonomiClient {
+    return new this(optionsOfEnvironment(overrides));
   }
 
   /**
@@ -131,6 +159,50 @@ export class AutonomiClient {
    */
   getStatus(options?: CallOptions): Promise<Record<string, unknown>> {
     return this.#engine.call(operations.GET_STATUS, [], options);
+  }
+
+  /**
+   * Returns whether the server can do its work. A server that is not well says so with the status 503; that,
+   * too, is an answer and raises nothing.
+   *
+   * `GET /health`.
+   *
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
+   * @returns The `Health`.
+   * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
+   *   reached.
+   */
+  getHealth(options?: CallOptions): Promise<Health> {
+    return this.#engine.call(operations.GET_HEALTH, [], options);
+  }
+
+  /**
+   * Returns whether the server is ready for requests. One that is not says so with the status 503; that, too,
+   * is an answer and raises nothing. Dashboards have no such route.
+   *
+   * `GET /health/ready`.
+   *
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
+   * @returns What the server reports.
+   * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
+   *   reached.
+   */
+  getReadiness(options?: CallOptions): Promise<Record<string, unknown>> {
+    return this.#engine.call(operations.GET_READINESS, [], options);
+  }
+
+  /**
+   * Returns whether the process of the server is alive. Dashboards have no such route.
+   *
+   * `GET /health/live`.
+   *
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
+   * @returns What the server reports.
+   * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
+   *   reached.
+   */
+  getLiveness(options?: CallOptions): Promise<Record<string, unknown>> {
+    return this.#engine.call(operations.GET_LIVENESS, [], options);
   }
 
   /**
@@ -412,20 +484,21 @@ export class AutonomiClient {
   }
 
   /**
-   * Returns all events of a run, oldest first.
+   * Returns the events of a run, oldest first: all of them, unless `since` or `after` says otherwise. Servers
+   * that do not know these two ignore them and answer the whole list.
    *
    * `GET /api/runs/{run_id}/timeline`, on deployed servers `GET /api/v2/runs/{run_id}/timeline`.
    *
    * @param runId - Identifier of the run.
-   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
+   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries`, `headers` of this call.
    * @returns A list of `RunEvent`, empty if there is none.
    * @throws {@link NotFoundError} if the server does not know it.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
    * @throws TypeError if an argument is of the wrong type; nothing is sent then.
    */
-  getRunTimeline(runId: number | string, options?: CallOptions): Promise<RunEvent[]> {
-    return this.#engine.call(operations.GET_RUN_TIMELINE, [runId], options);
+  getRunTimeline(runId: number | string, options?: GetRunTimelineOptions): Promise<RunEvent[]> {
+    return this.#engine.call(operations.GET_RUN_TIMELINE, [runId, options?.since, options?.after], options);
   }
 
   /**
@@ -464,7 +537,7 @@ export class AutonomiClient {
    * @param projectId - Only tasks of this project.
    * @param status - Only tasks in this state. Known values: `backlog`, `pending`, `in_progress`, `review`,
    *   `done`, `completed`; others are possible.
-   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
+   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries`, `headers` of this call.
    * @returns A list of `Task`, empty if there is none.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
@@ -473,9 +546,13 @@ export class AutonomiClient {
   listTasks(
     projectId?: number | string,
     status?: Known<'backlog' | 'pending' | 'in_progress' | 'review' | 'done' | 'completed'>,
-    options?: CallOptions,
+    options?: ListTasksOptions,
   ): Promise<Task[]> {
-    return this.#engine.call(operations.LIST_TASKS, [projectId, status], options);
+    return this.#engine.call(
+      operations.LIST_TASKS,
+      [projectId, status, options?.limit, options?.offset],
+      options,
+    );
   }
 
   /**
@@ -612,8 +689,8 @@ export class AutonomiClient {
   }
 
   /**
-   * Returns one session. Real servers have no session routes: there it is looked up among the sessions that
-   * `/api/status` reports.
+   * Returns one session. Dashboards have no session routes: there it is looked up among the sessions that
+   * `/api/status` reports. `getSessionStatus` gives the counts of its tasks and agents, too.
    *
    * `GET /api/sessions/{session_id}`.
    *
@@ -627,6 +704,215 @@ export class AutonomiClient {
    */
   getSession(sessionId: number | string, options?: CallOptions): Promise<Session> {
     return this.#engine.call(operations.GET_SESSION, [sessionId], options);
+  }
+
+  /**
+   * Lists the sessions of the server. Dashboards have no session routes: there the sessions that
+   * `/api/status` reports are returned.
+   *
+   * `GET /api/sessions`.
+   *
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
+   * @returns The `SessionList`.
+   * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
+   *   reached.
+   */
+  listAllSessions(options?: CallOptions): Promise<SessionList> {
+    return this.#engine.call(operations.LIST_ALL_SESSIONS, [], options);
+  }
+
+  /**
+   * Returns a session with the counts of its tasks and agents. Dashboards have no session routes: there the
+   * session is looked up among those that `/api/status` reports, and there are no counts.
+   *
+   * `GET /api/sessions/{session_id}`.
+   *
+   * @param sessionId - Identifier of the session.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
+   * @returns The `SessionStatus`.
+   * @throws {@link NotFoundError} if the server does not know it.
+   * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
+   *   reached.
+   * @throws TypeError if an argument is of the wrong type; nothing is sent then.
+   */
+  getSessionStatus(sessionId: number | string, options?: CallOptions): Promise<SessionStatus> {
+    return this.#engine.call(operations.GET_SESSION_STATUS, [sessionId], options);
+  }
+
+  /**
+   * Starts a session and returns its identifier. Servers that run one session at a time refuse a second one
+   * with a conflict. Dashboards have no such route: sessions are started on their machine, with `loki start`.
+   *
+   * `POST /api/sessions`.
+   *
+   * @param params - The parameters; every one of them can be left out.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
+   * @returns The `StartedSession`.
+   * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
+   *   reached.
+   * @throws TypeError if an argument is of the wrong type; nothing is sent then.
+   */
+  startSession(params?: StartSessionParams, options?: CallOptions): Promise<StartedSession> {
+    return this.#engine.call(
+      operations.START_SESSION,
+      [params?.prdPath, params?.provider, params?.options],
+      options,
+      params,
+    );
+  }
+
+  /**
+   * Tells a session to stop, and returns what the server says to it. A session that is not at work is a
+   * conflict.
+   *
+   * `POST /api/sessions/{session_id}/stop`.
+   *
+   * @param sessionId - Identifier of the session.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
+   * @returns What the server reports.
+   * @throws {@link NotFoundError} if the server does not know it.
+   * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
+   *   reached.
+   * @throws TypeError if an argument is of the wrong type; nothing is sent then.
+   */
+  stopSession(sessionId: number | string, options?: CallOptions): Promise<Record<string, unknown>> {
+    return this.#engine.call(operations.STOP_SESSION, [sessionId], options);
+  }
+
+  /**
+   * Gives a session the input of a person, and returns what the server says to it. A session that takes no
+   * input is a conflict.
+   *
+   * `POST /api/sessions/{session_id}/input`.
+   *
+   * @param sessionId - Identifier of the session.
+   * @param input - The text.
+   * @param context - What the text is about.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
+   * @returns What the server reports.
+   * @throws {@link NotFoundError} if the server does not know it.
+   * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
+   *   reached.
+   * @throws TypeError if an argument is of the wrong type; nothing is sent then.
+   */
+  sendInput(
+    sessionId: number | string,
+    input: string,
+    context?: string,
+    options?: CallOptions,
+  ): Promise<Record<string, unknown>> {
+    return this.#engine.call(operations.SEND_INPUT, [sessionId, input, context], options);
+  }
+
+  /**
+   * Deletes the record of a session that has ended. One that is at work is a conflict.
+   *
+   * `DELETE /api/sessions/{session_id}`.
+   *
+   * @param sessionId - Identifier of the session.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
+   * @returns Nothing, once the server has done it.
+   * @throws {@link NotFoundError} if the server does not know it.
+   * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
+   *   reached.
+   * @throws TypeError if an argument is of the wrong type; nothing is sent then.
+   */
+  deleteSession(sessionId: number | string, options?: CallOptions): Promise<void> {
+    return this.#engine.call(operations.DELETE_SESSION, [sessionId], options);
+  }
+
+  /**
+   * Lists the tasks of a session. Dashboards have no such route.
+   *
+   * `GET /api/sessions/{session_id}/tasks`.
+   *
+   * @param sessionId - Identifier of the session.
+   * @param status - Only tasks in this state. Known values: `pending`, `queued`, `running`, `completed`,
+   *   `failed`, `skipped`; others are possible.
+   * @param limit - How many at most; the server's default is 100.
+   * @param offset - How many to skip: 0 or more.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
+   * @returns The `SessionTaskList`.
+   * @throws {@link NotFoundError} if the server does not know it.
+   * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
+   *   reached.
+   * @throws TypeError if an argument is of the wrong type; nothing is sent then.
+   */
+  listSessionTasks(
+    sessionId: number | string,
+    status?: Known<'pending' | 'queued' | 'running' | 'completed' | 'failed' | 'skipped'>,
+    limit?: number,
+    offset?: number,
+    options?: CallOptions,
+  ): Promise<SessionTaskList> {
+    return this.#engine.call(operations.LIST_SESSION_TASKS, [sessionId, status, limit, offset], options);
+  }
+
+  /**
+   * Lists the tasks that are being worked on, of all sessions. Dashboards have no such route.
+   *
+   * `GET /api/tasks/active`.
+   *
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
+   * @returns The `SessionTasks`.
+   * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
+   *   reached.
+   */
+  listActiveTasks(options?: CallOptions): Promise<SessionTasks> {
+    return this.#engine.call(operations.LIST_ACTIVE_TASKS, [], options);
+  }
+
+  /**
+   * Lists the tasks that wait, of all sessions. Dashboards have no such route.
+   *
+   * `GET /api/tasks/queue`.
+   *
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
+   * @returns The `SessionTasks`.
+   * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
+   *   reached.
+   */
+  listQueuedTasks(options?: CallOptions): Promise<SessionTasks> {
+    return this.#engine.call(operations.LIST_QUEUED_TASKS, [], options);
+  }
+
+  /**
+   * Returns the latest events that the server remembers, oldest first. It forgets them when it is restarted.
+   * Dashboards have no such route.
+   *
+   * `GET /api/events/history`.
+   *
+   * @param sessionId - Only events of this session.
+   * @param types - Only events of these types, for example `task:completed`; an empty list leaves the choice
+   *   to the server.
+   * @param limit - How many at most; the server's default is 100.
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
+   * @returns The `EventHistory`.
+   * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
+   *   reached.
+   * @throws TypeError if an argument is of the wrong type; nothing is sent then.
+   */
+  getEventHistory(
+    sessionId?: string,
+    types?: readonly string[],
+    limit?: number,
+    options?: CallOptions,
+  ): Promise<EventHistory> {
+    return this.#engine.call(operations.GET_EVENT_HISTORY, [sessionId, types, limit], options);
+  }
+
+  /**
+   * Returns figures about the event stream. Dashboards have no such route.
+   *
+   * `GET /api/events/stats`.
+   *
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
+   * @returns What the server reports.
+   * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
+   *   reached.
+   */
+  getEventStats(options?: CallOptions): Promise<Record<string, unknown>> {
+    return this.#engine.call(operations.GET_EVENT_STATS, [], options);
   }
 
   /**
@@ -762,7 +1048,7 @@ export class AutonomiClient {
    *
    * `GET /api/audit`, on deployed servers `GET /api/v2/audit`.
    *
-   * @param params - What to look for; every field can be left out.
+   * @param params - The parameters; every one of them can be left out.
    * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns A list of `AuditEntry`, empty if there is none.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be

@@ -3,7 +3,14 @@
 import type { AutonomiError, NotFoundError } from '../errors.js';
 import type { CallOptions } from '../options.js';
 import type { AutonomiClient } from './client.js';
-import type { CreateTaskOptions, Known, Session, Task, UpdateTaskOptions } from './models.js';
+import type {
+  CreateTaskOptions,
+  Known,
+  ListTasksOptions,
+  Session,
+  Task,
+  UpdateTaskOptions,
+} from './models.js';
 
 /** Sessions, as a class of their own; the client has the same methods. */
 export class SessionManager {
@@ -34,8 +41,8 @@ export class SessionManager {
   }
 
   /**
-   * Returns one session. Real servers have no session routes: there it is looked up among the sessions that
-   * `/api/status` reports.
+   * Returns one session. Dashboards have no session routes: there it is looked up among the sessions that
+   * `/api/status` reports. `getSessionStatus` gives the counts of its tasks and agents, too.
    *
    * `GET /api/sessions/{session_id}`.
    *
@@ -70,7 +77,7 @@ export class TaskManager {
    * @param projectId - Only tasks of this project.
    * @param status - Only tasks in this state. Known values: `backlog`, `pending`, `in_progress`, `review`,
    *   `done`, `completed`; others are possible.
-   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
+   * @param options - Further parameters, and `signal`, `timeout`, `maxRetries`, `headers` of this call.
    * @returns A list of `Task`, empty if there is none.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
@@ -79,7 +86,7 @@ export class TaskManager {
   listTasks(
     projectId?: number | string,
     status?: Known<'backlog' | 'pending' | 'in_progress' | 'review' | 'done' | 'completed'>,
-    options?: CallOptions,
+    options?: ListTasksOptions,
   ): Promise<Task[]> {
     return this.#client.listTasks(projectId, status, options);
   }

@@ -8,6 +8,22 @@ import type { CallOptions } from '../options.js';
 /** A string with values that are known, and room for others. */
 export type Known<Values extends string> = Values | (string & Record<never, never>);
 
+/** Whether a server can do its work. */
+export interface Health {
+  /** How the server is. Known values: `healthy`, `degraded`, `unhealthy`; others are possible. */
+  status: string;
+  /** Version of the server. */
+  version?: string;
+  /** How long the server has been running. */
+  uptime?: number;
+  /** Whether each provider of agents is installed. */
+  providers?: Record<string, unknown>;
+  /** The session at work. */
+  activeSession?: string;
+  /** Name of the server; only dashboards send it. */
+  service?: string;
+}
+
 /** A project: what runs and tasks belong to. */
 export interface Project {
   /** Identifier of the project. */
@@ -160,6 +176,14 @@ export interface CreateRunOptions extends CallOptions {
   config?: Readonly<Record<string, unknown>> | undefined;
 }
 
+/** Options of `getRunTimeline`. */
+export interface GetRunTimelineOptions extends CallOptions {
+  /** Only events at or after this timestamp, where the server knows this parameter. */
+  since?: string | undefined;
+  /** Only events that follow the one of this identifier, where the server knows this parameter. */
+  after?: number | string | undefined;
+}
+
 /** A piece of work of a project. */
 export interface Task {
   /** Identifier of the task; a string for tasks from the server's queue files. */
@@ -195,6 +219,14 @@ export interface Task {
   completed_at?: string;
   /** Kind of task, for tasks from queue files. */
   type?: string;
+}
+
+/** Options of `listTasks`. */
+export interface ListTasksOptions extends CallOptions {
+  /** How many at most; dashboards list all. */
+  limit?: number | undefined;
+  /** How many to skip; dashboards skip none. */
+  offset?: number | undefined;
 }
 
 /** Options of `createTask`. */
@@ -243,6 +275,186 @@ export interface Session {
   updated_at?: string;
   /** Path of its log on the server's machine. */
   log_file?: string;
+}
+
+/** A session as the HTTP/SSE API describes it. */
+export interface SessionInfo {
+  /** Identifier of the session. */
+  id: string;
+  /**
+   * State of the session. Known values: `starting`, `running`, `paused`, `stopping`, `stopped`, `completed`,
+   * `failed`; others are possible.
+   */
+  status: string;
+  /** Path of the requirements document (PRD). */
+  prdPath?: string;
+  /**
+   * Provider of the agents. Known values: `claude`, `codex`, `gemini`, `cline`, `aider`; others are possible.
+   */
+  provider?: string;
+  /** When it started. */
+  startedAt?: string;
+  /** When it was last heard of. */
+  updatedAt?: string;
+  /** Process id on the server's machine. */
+  pid?: number;
+  /** Phase that it is in. */
+  currentPhase?: string;
+  /** How many tasks it has. */
+  taskCount?: number;
+  /** How many of them are done. */
+  completedTasks?: number;
+}
+
+/** A session that was started. */
+export interface StartedSession {
+  /** Identifier of the session. */
+  sessionId: string;
+  /**
+   * State of the session. Known values: `starting`, `running`, `paused`, `stopping`, `stopped`, `completed`,
+   * `failed`; others are possible.
+   */
+  status: string;
+  /** What the server says to it. */
+  message?: string;
+}
+
+/** All sessions of a server. */
+export interface SessionList {
+  /** The sessions. */
+  sessions: SessionInfo[];
+  /** How many there are. */
+  total: number;
+  /** How many of them are at work. */
+  running: number;
+}
+
+/** How many tasks of a session are in each state. */
+export interface TaskCounts {
+  /** All of them. */
+  total: number;
+  /** Those that wait. */
+  pending: number;
+  /** Those that are being worked on. */
+  running: number;
+  /** Those that are done. */
+  completed: number;
+  /** Those that failed. */
+  failed: number;
+}
+
+/** How many agents a session has and had. */
+export interface AgentCounts {
+  /** Those at work. */
+  active: number;
+  /** Those that were started so far. */
+  spawned: number;
+  /** Those that have ended. */
+  completed: number;
+}
+
+/** A session with the counts of its tasks and agents. */
+export interface SessionStatus {
+  /** The session. */
+  session: SessionInfo;
+  /** How its tasks stand; dashboards do not say. */
+  tasks: TaskCounts;
+  /** How many agents it has; dashboards do not say. */
+  agents: AgentCounts;
+}
+
+/** What `startSession` takes. */
+export interface StartSessionParams {
+  /** Path of the requirements document (PRD) on the server's machine. */
+  prdPath?: string | undefined;
+  /**
+   * Provider of the agents; the server's default is `claude`. Known values: `claude`, `codex`, `gemini`,
+   * `cline`, `aider`; others are possible.
+   */
+  provider?: Known<'claude' | 'codex' | 'gemini' | 'cline' | 'aider'> | undefined;
+  /** How the session works: `dryRun` (boolean), `verbose` (boolean), `timeout` (integer). */
+  options?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** A piece of work of a session. */
+export interface SessionTask {
+  /** Identifier of the task. */
+  id: string;
+  /** Session that the task belongs to. */
+  sessionId: string;
+  /** What is to be done, in a line. */
+  title: string;
+  /** What is to be done, at length. */
+  description?: string;
+  /**
+   * State of the task. Known values: `pending`, `queued`, `running`, `completed`, `failed`, `skipped`; others
+   * are possible.
+   */
+  status: string;
+  /** How urgent it is. */
+  priority?: number;
+  /** When it was created. */
+  createdAt?: string;
+  /** When work on it began. */
+  startedAt?: string;
+  /** When it was done. */
+  completedAt?: string;
+  /** Agent that works on it. */
+  agent?: string;
+  /** What came of it. */
+  output?: string;
+  /** Why it failed. */
+  error?: string;
+}
+
+/** Which part of a longer list this is. */
+export interface Pagination {
+  /** Length of the whole list. */
+  total: number;
+  /** How many were asked for at most. */
+  limit: number;
+  /** How many were skipped. */
+  offset: number;
+  /** Whether others follow. */
+  hasMore: boolean;
+}
+
+/** Tasks of a session, or a part of them. */
+export interface SessionTaskList {
+  /** The tasks. */
+  tasks: SessionTask[];
+  /** Which part of all tasks this is. */
+  pagination?: Pagination;
+  /** How many tasks are in each state. */
+  summary?: Record<string, unknown>;
+}
+
+/** Tasks in one state, of all sessions. */
+export interface SessionTasks {
+  /** The tasks. */
+  tasks: SessionTask[];
+  /** How many there are. */
+  count: number;
+}
+
+/** Events that the server still remembers. */
+export interface EventHistory {
+  /** The events, oldest first. */
+  events: LiveEvent[];
+  /** How many these are. */
+  count: number;
+}
+
+/** A message of the dashboard's WebSocket. */
+export interface DashboardMessage {
+  /**
+   * What it is about. Known values: `connected`, `ping`, `pong`, `subscribed`, `project_created`,
+   * `project_updated`, `project_deleted`, `task_created`, `task_updated`, `task_moved`, `task_deleted`,
+   * `status_update`, `trust_update`; others are possible.
+   */
+  type: string;
+  /** What belongs to it: for projects and tasks an object with their `id`. */
+  data?: unknown;
 }
 
 /** An API key without its token. */
@@ -428,3 +640,163 @@ export interface Checkpoint {
   /** Phase of the session. */
   phase?: string;
 }
+
+/** What events of the type `session:...` hold. */
+export interface SessionEventData {
+  /** State that the session is in now. */
+  status: string;
+  /** What happened, for people. */
+  message: string;
+}
+
+/** What events of the type `phase:...` hold. */
+export interface PhaseEventData {
+  /** The phase. */
+  phase: string;
+  /** The phase before it. */
+  previousPhase?: string;
+}
+
+/** What events of the type `task:...` hold. */
+export interface TaskEventData {
+  /** Identifier of the task. */
+  taskId: string;
+  /** What is to be done, in a line. */
+  title: string;
+  /** State that the task is in now. */
+  status: string;
+  /** What came of it. */
+  output?: string;
+  /** Why it failed. */
+  error?: string;
+}
+
+/** What events of the type `log:...` hold. */
+export interface LogEventData {
+  /** The line of the log. */
+  message: string;
+}
+
+/** What events of the type `heartbeat` hold. */
+export interface HeartbeatEventData {
+  /** How long the session has been running, in milliseconds. */
+  uptime: number;
+  /** Agents at work. */
+  activeAgents: number;
+  /** Tasks that wait. */
+  queuedTasks: number;
+}
+
+/** What events of the type `gap` hold. */
+export interface GapEventData {
+  /**
+   * Why what was missed could not be had. Known values: `server_restarted`, `history_too_short`, `no_replay`;
+   * others are possible.
+   */
+  reason: string;
+  /** The last event that was received before. */
+  lastEventId?: string;
+}
+
+/** What live events hold in their `data`, by type, as far as that is known. */
+export interface LiveEventData {
+  /** A session was started. */
+  'session:started': SessionEventData;
+  /** A session was paused. */
+  'session:paused': SessionEventData;
+  /** A session goes on after a pause. */
+  'session:resumed': SessionEventData;
+  /** A session was stopped. */
+  'session:stopped': SessionEventData;
+  /** A session has come to its end. */
+  'session:completed': SessionEventData;
+  /** A session has failed. */
+  'session:failed': SessionEventData;
+  /** A phase began. */
+  'phase:started': PhaseEventData;
+  /** A phase has come to its end. */
+  'phase:completed': PhaseEventData;
+  /** A phase has failed. */
+  'phase:failed': PhaseEventData;
+  /** A task was created. */
+  'task:created': TaskEventData;
+  /** Work on a task began. */
+  'task:started': TaskEventData;
+  /** Work on a task goes on. */
+  'task:progress': TaskEventData;
+  /** A task is done. */
+  'task:completed': TaskEventData;
+  /** A task has failed. */
+  'task:failed': TaskEventData;
+  /** An agent was started. */
+  'agent:spawned': Record<string, unknown>;
+  /** An agent said something. */
+  'agent:output': Record<string, unknown>;
+  /** An agent has done its work. */
+  'agent:completed': Record<string, unknown>;
+  /** An agent has failed. */
+  'agent:failed': Record<string, unknown>;
+  /** A line of the log, for debugging. */
+  'log:debug': LogEventData;
+  /** A line of the log. */
+  'log:info': LogEventData;
+  /** A line of the log that warns. */
+  'log:warn': LogEventData;
+  /** A line of the log that tells of an error. */
+  'log:error': LogEventData;
+  /** Figures have changed. */
+  'metrics:update': Record<string, unknown>;
+  /** A session waits for the input of a person. */
+  'input:requested': Record<string, unknown>;
+  /** A session is still at work. */
+  heartbeat: HeartbeatEventData;
+  /**
+   * Events may be missing here: the connection was lost, and what was missed could not be had. Made by the
+   * SDK itself.
+   */
+  gap: GapEventData;
+}
+
+/** The types of live events that are known. */
+export type LiveEventType = keyof LiveEventData;
+
+/** What every live event has, whatever its type. */
+export interface LiveEventHead {
+  /**
+   * Identifier of the event, for example `evt_6_1795301856149`; the count in it begins anew when the server is
+   * restarted.
+   */
+  id: string;
+  /** When it happened. */
+  timestamp: string;
+  /** Session in which it happened. */
+  sessionId?: string;
+}
+
+/** A live event of a known type, or of one of several. */
+export type KnownLiveEvent<Type extends LiveEventType = LiveEventType> = {
+  [Name in Type]: LiveEventHead & { type: Name; data: LiveEventData[Name] };
+}[Type];
+
+/**
+ * Stands for every type that is not known: a type of its own, since `string` would hide what the known ones hold. To
+ * compare one with a text: `event.type as string`.
+ */
+declare enum OtherType {
+  Unknown = '',
+}
+
+/** A live event of a type that is not known. */
+export interface UnknownLiveEvent extends LiveEventHead {
+  type: OtherType;
+  data: Record<string, unknown>;
+}
+
+/**
+ * Something that happened just now. Its `type` says what, and with it what `data` holds:
+ *
+ * ```ts
+ * if (event.type === 'task:completed') console.log(event.data.title);
+ * ```
+ */
+export type LiveEvent = KnownLiveEvent | UnknownLiveEvent;

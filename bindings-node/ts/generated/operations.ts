@@ -9,6 +9,27 @@ export const GET_STATUS: Operation = {
   answer: 'data',
 };
 
+export const GET_HEALTH: Operation = {
+  name: 'get_health',
+  method: 'getHealth',
+  params: [],
+  answer: 'data',
+};
+
+export const GET_READINESS: Operation = {
+  name: 'get_readiness',
+  method: 'getReadiness',
+  params: [],
+  answer: 'data',
+};
+
+export const GET_LIVENESS: Operation = {
+  name: 'get_liveness',
+  method: 'getLiveness',
+  params: [],
+  answer: 'data',
+};
+
 export const LIST_PROJECTS: Operation = {
   name: 'list_projects',
   method: 'listProjects',
@@ -150,7 +171,11 @@ export const REPLAY_RUN: Operation = {
 export const GET_RUN_TIMELINE: Operation = {
   name: 'get_run_timeline',
   method: 'getRunTimeline',
-  params: [{ name: 'runId', type: 'id', place: 'argument', required: true }],
+  params: [
+    { name: 'runId', type: 'id', place: 'argument', required: true },
+    { name: 'since', type: 'string', place: 'options' },
+    { name: 'after', type: 'id', place: 'options' },
+  ],
   answer: 'data',
 };
 
@@ -172,6 +197,8 @@ export const LIST_TASKS: Operation = {
   params: [
     { name: 'projectId', type: 'id', place: 'argument' },
     { name: 'status', type: 'string', place: 'argument' },
+    { name: 'limit', type: 'integer', place: 'options' },
+    { name: 'offset', type: 'integer', place: 'options' },
   ],
   answer: 'data',
 };
@@ -240,6 +267,100 @@ export const GET_SESSION: Operation = {
   name: 'get_session',
   method: 'getSession',
   params: [{ name: 'sessionId', type: 'id', place: 'argument', required: true }],
+  answer: 'data',
+};
+
+export const LIST_ALL_SESSIONS: Operation = {
+  name: 'list_all_sessions',
+  method: 'listAllSessions',
+  params: [],
+  answer: 'data',
+};
+
+export const GET_SESSION_STATUS: Operation = {
+  name: 'get_session_status',
+  method: 'getSessionStatus',
+  params: [{ name: 'sessionId', type: 'id', place: 'argument', required: true }],
+  answer: 'data',
+};
+
+export const START_SESSION: Operation = {
+  name: 'start_session',
+  method: 'startSession',
+  params: [
+    { name: 'prdPath', type: 'string', place: 'params' },
+    { name: 'provider', type: 'string', place: 'params' },
+    { name: 'options', type: 'object', place: 'params' },
+  ],
+  answer: 'data',
+};
+
+export const STOP_SESSION: Operation = {
+  name: 'stop_session',
+  method: 'stopSession',
+  params: [{ name: 'sessionId', type: 'id', place: 'argument', required: true }],
+  answer: 'data',
+};
+
+export const SEND_INPUT: Operation = {
+  name: 'send_input',
+  method: 'sendInput',
+  params: [
+    { name: 'sessionId', type: 'id', place: 'argument', required: true },
+    { name: 'input', type: 'string', place: 'argument', required: true },
+    { name: 'context', type: 'string', place: 'argument' },
+  ],
+  answer: 'data',
+};
+
+export const DELETE_SESSION: Operation = {
+  name: 'delete_session',
+  method: 'deleteSession',
+  params: [{ name: 'sessionId', type: 'id', place: 'argument', required: true }],
+  answer: 'nothing',
+};
+
+export const LIST_SESSION_TASKS: Operation = {
+  name: 'list_session_tasks',
+  method: 'listSessionTasks',
+  params: [
+    { name: 'sessionId', type: 'id', place: 'argument', required: true },
+    { name: 'status', type: 'string', place: 'argument' },
+    { name: 'limit', type: 'integer', place: 'argument' },
+    { name: 'offset', type: 'integer', place: 'argument' },
+  ],
+  answer: 'data',
+};
+
+export const LIST_ACTIVE_TASKS: Operation = {
+  name: 'list_active_tasks',
+  method: 'listActiveTasks',
+  params: [],
+  answer: 'data',
+};
+
+export const LIST_QUEUED_TASKS: Operation = {
+  name: 'list_queued_tasks',
+  method: 'listQueuedTasks',
+  params: [],
+  answer: 'data',
+};
+
+export const GET_EVENT_HISTORY: Operation = {
+  name: 'get_event_history',
+  method: 'getEventHistory',
+  params: [
+    { name: 'sessionId', type: 'string', place: 'argument' },
+    { name: 'types', type: 'strings', place: 'argument' },
+    { name: 'limit', type: 'integer', place: 'argument' },
+  ],
+  answer: 'data',
+};
+
+export const GET_EVENT_STATS: Operation = {
+  name: 'get_event_stats',
+  method: 'getEventStats',
+  params: [],
   answer: 'data',
 };
 

@@ -4,17 +4,85 @@
 from typing import Any, Final, final
 
 __all__ = [
+    "AgentCounts",
     "ApiKey",
     "AuditEntry",
     "AuditVerifyResult",
     "Checkpoint",
+    "DashboardMessage",
+    "EventHistory",
+    "Health",
+    "LiveEvent",
+    "Pagination",
     "Project",
     "Run",
     "RunEvent",
     "Session",
+    "SessionInfo",
+    "SessionList",
+    "SessionStatus",
+    "SessionTask",
+    "SessionTaskList",
+    "SessionTasks",
+    "StartedSession",
     "Task",
+    "TaskCounts",
     "Tenant",
 ]
+
+@final
+class Health:
+    """Whether a server can do its work."""
+
+    __match_args__: Final = (
+        "status",
+        "version",
+        "uptime",
+        "providers",
+        "active_session",
+        "service",
+    )
+    def __new__(
+        cls,
+        status: str,
+        version: str | None = None,
+        uptime: float | None = None,
+        providers: dict[str, Any] | None = None,
+        active_session: str | None = None,
+        service: str | None = None,
+    ) -> Health: ...
+    @property
+    def status(self) -> str:
+        """How the server is. Known values: `healthy`, `degraded`, `unhealthy`."""
+
+    @property
+    def version(self) -> str | None:
+        """Version of the server."""
+
+    @property
+    def uptime(self) -> float | None:
+        """How long the server has been running."""
+
+    @property
+    def providers(self) -> dict[str, Any] | None:
+        """Whether each provider of agents is installed."""
+
+    @property
+    def active_session(self) -> str | None:
+        """The session at work."""
+
+    @property
+    def service(self) -> str | None:
+        """Name of the server; only dashboards send it."""
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> Health: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Health: ...
+    def __deepcopy__(self, memo: object) -> Health: ...
+    def __replace__(self, **changes: Any) -> Health: ...
 
 @final
 class Project:
@@ -486,6 +554,601 @@ class Session:
     def __copy__(self) -> Session: ...
     def __deepcopy__(self, memo: object) -> Session: ...
     def __replace__(self, **changes: Any) -> Session: ...
+
+@final
+class SessionInfo:
+    """A session as the HTTP/SSE API describes it."""
+
+    __match_args__: Final = (
+        "id",
+        "status",
+        "prd_path",
+        "provider",
+        "started_at",
+        "updated_at",
+        "pid",
+        "current_phase",
+        "task_count",
+        "completed_tasks",
+    )
+    def __new__(
+        cls,
+        id: str,
+        status: str | None = None,
+        prd_path: str | None = None,
+        provider: str | None = None,
+        started_at: str | None = None,
+        updated_at: str | None = None,
+        pid: int | None = None,
+        current_phase: str | None = None,
+        task_count: int | None = None,
+        completed_tasks: int | None = None,
+    ) -> SessionInfo: ...
+    @property
+    def id(self) -> str:
+        """Identifier of the session."""
+
+    @property
+    def status(self) -> str:
+        """State of the session.
+
+        Known values: `starting`, `running`, `paused`, `stopping`, `stopped`, `completed`, `failed`.
+        """
+
+    @property
+    def prd_path(self) -> str | None:
+        """Path of the requirements document (PRD)."""
+
+    @property
+    def provider(self) -> str | None:
+        """Provider of the agents. Known values: `claude`, `codex`, `gemini`, `cline`, `aider`."""
+
+    @property
+    def started_at(self) -> str | None:
+        """When it started."""
+
+    @property
+    def updated_at(self) -> str | None:
+        """When it was last heard of."""
+
+    @property
+    def pid(self) -> int | None:
+        """Process id on the server's machine."""
+
+    @property
+    def current_phase(self) -> str | None:
+        """Phase that it is in."""
+
+    @property
+    def task_count(self) -> int | None:
+        """How many tasks it has."""
+
+    @property
+    def completed_tasks(self) -> int | None:
+        """How many of them are done."""
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> SessionInfo: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> SessionInfo: ...
+    def __deepcopy__(self, memo: object) -> SessionInfo: ...
+    def __replace__(self, **changes: Any) -> SessionInfo: ...
+
+@final
+class StartedSession:
+    """A session that was started."""
+
+    __match_args__: Final = (
+        "session_id",
+        "status",
+        "message",
+    )
+    def __new__(
+        cls,
+        session_id: str,
+        status: str | None = None,
+        message: str | None = None,
+    ) -> StartedSession: ...
+    @property
+    def session_id(self) -> str:
+        """Identifier of the session."""
+
+    @property
+    def status(self) -> str:
+        """State of the session.
+
+        Known values: `starting`, `running`, `paused`, `stopping`, `stopped`, `completed`, `failed`.
+        """
+
+    @property
+    def message(self) -> str | None:
+        """What the server says to it."""
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> StartedSession: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> StartedSession: ...
+    def __deepcopy__(self, memo: object) -> StartedSession: ...
+    def __replace__(self, **changes: Any) -> StartedSession: ...
+
+@final
+class SessionList:
+    """All sessions of a server."""
+
+    __match_args__: Final = (
+        "sessions",
+        "total",
+        "running",
+    )
+    def __new__(
+        cls,
+        sessions: list[SessionInfo],
+        total: int | None = None,
+        running: int | None = None,
+    ) -> SessionList: ...
+    @property
+    def sessions(self) -> list[SessionInfo]:
+        """The sessions."""
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+
+    @property
+    def running(self) -> int:
+        """How many of them are at work."""
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> SessionList: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> SessionList: ...
+    def __deepcopy__(self, memo: object) -> SessionList: ...
+    def __replace__(self, **changes: Any) -> SessionList: ...
+
+@final
+class TaskCounts:
+    """How many tasks of a session are in each state."""
+
+    __match_args__: Final = (
+        "total",
+        "pending",
+        "running",
+        "completed",
+        "failed",
+    )
+    def __new__(
+        cls,
+        total: int | None = None,
+        pending: int | None = None,
+        running: int | None = None,
+        completed: int | None = None,
+        failed: int | None = None,
+    ) -> TaskCounts: ...
+    @property
+    def total(self) -> int:
+        """All of them."""
+
+    @property
+    def pending(self) -> int:
+        """Those that wait."""
+
+    @property
+    def running(self) -> int:
+        """Those that are being worked on."""
+
+    @property
+    def completed(self) -> int:
+        """Those that are done."""
+
+    @property
+    def failed(self) -> int:
+        """Those that failed."""
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> TaskCounts: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> TaskCounts: ...
+    def __deepcopy__(self, memo: object) -> TaskCounts: ...
+    def __replace__(self, **changes: Any) -> TaskCounts: ...
+
+@final
+class AgentCounts:
+    """How many agents a session has and had."""
+
+    __match_args__: Final = (
+        "active",
+        "spawned",
+        "completed",
+    )
+    def __new__(
+        cls,
+        active: int | None = None,
+        spawned: int | None = None,
+        completed: int | None = None,
+    ) -> AgentCounts: ...
+    @property
+    def active(self) -> int:
+        """Those at work."""
+
+    @property
+    def spawned(self) -> int:
+        """Those that were started so far."""
+
+    @property
+    def completed(self) -> int:
+        """Those that have ended."""
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> AgentCounts: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> AgentCounts: ...
+    def __deepcopy__(self, memo: object) -> AgentCounts: ...
+    def __replace__(self, **changes: Any) -> AgentCounts: ...
+
+@final
+class SessionStatus:
+    """A session with the counts of its tasks and agents."""
+
+    __match_args__: Final = (
+        "session",
+        "tasks",
+        "agents",
+    )
+    def __new__(
+        cls,
+        session: SessionInfo,
+        tasks: TaskCounts | None = None,
+        agents: AgentCounts | None = None,
+    ) -> SessionStatus: ...
+    @property
+    def session(self) -> SessionInfo:
+        """The session."""
+
+    @property
+    def tasks(self) -> TaskCounts:
+        """How its tasks stand; dashboards do not say."""
+
+    @property
+    def agents(self) -> AgentCounts:
+        """How many agents it has; dashboards do not say."""
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> SessionStatus: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> SessionStatus: ...
+    def __deepcopy__(self, memo: object) -> SessionStatus: ...
+    def __replace__(self, **changes: Any) -> SessionStatus: ...
+
+@final
+class SessionTask:
+    """A piece of work of a session."""
+
+    __match_args__: Final = (
+        "id",
+        "session_id",
+        "title",
+        "description",
+        "status",
+        "priority",
+        "created_at",
+        "started_at",
+        "completed_at",
+        "agent",
+        "output",
+        "error",
+    )
+    def __new__(
+        cls,
+        id: str,
+        session_id: str | None = None,
+        title: str | None = None,
+        description: str | None = None,
+        status: str | None = None,
+        priority: int | None = None,
+        created_at: str | None = None,
+        started_at: str | None = None,
+        completed_at: str | None = None,
+        agent: str | None = None,
+        output: str | None = None,
+        error: str | None = None,
+    ) -> SessionTask: ...
+    @property
+    def id(self) -> str:
+        """Identifier of the task."""
+
+    @property
+    def session_id(self) -> str:
+        """Session that the task belongs to."""
+
+    @property
+    def title(self) -> str:
+        """What is to be done, in a line."""
+
+    @property
+    def description(self) -> str | None:
+        """What is to be done, at length."""
+
+    @property
+    def status(self) -> str:
+        """State of the task.
+
+        Known values: `pending`, `queued`, `running`, `completed`, `failed`, `skipped`.
+        """
+
+    @property
+    def priority(self) -> int | None:
+        """How urgent it is."""
+
+    @property
+    def created_at(self) -> str | None:
+        """When it was created."""
+
+    @property
+    def started_at(self) -> str | None:
+        """When work on it began."""
+
+    @property
+    def completed_at(self) -> str | None:
+        """When it was done."""
+
+    @property
+    def agent(self) -> str | None:
+        """Agent that works on it."""
+
+    @property
+    def output(self) -> str | None:
+        """What came of it."""
+
+    @property
+    def error(self) -> str | None:
+        """Why it failed."""
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> SessionTask: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> SessionTask: ...
+    def __deepcopy__(self, memo: object) -> SessionTask: ...
+    def __replace__(self, **changes: Any) -> SessionTask: ...
+
+@final
+class Pagination:
+    """Which part of a longer list this is."""
+
+    __match_args__: Final = (
+        "total",
+        "limit",
+        "offset",
+        "has_more",
+    )
+    def __new__(
+        cls,
+        total: int | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        has_more: bool | None = None,
+    ) -> Pagination: ...
+    @property
+    def total(self) -> int:
+        """Length of the whole list."""
+
+    @property
+    def limit(self) -> int:
+        """How many were asked for at most."""
+
+    @property
+    def offset(self) -> int:
+        """How many were skipped."""
+
+    @property
+    def has_more(self) -> bool:
+        """Whether others follow."""
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> Pagination: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Pagination: ...
+    def __deepcopy__(self, memo: object) -> Pagination: ...
+    def __replace__(self, **changes: Any) -> Pagination: ...
+
+@final
+class SessionTaskList:
+    """Tasks of a session, or a part of them."""
+
+    __match_args__: Final = (
+        "tasks",
+        "pagination",
+        "summary",
+    )
+    def __new__(
+        cls,
+        tasks: list[SessionTask],
+        pagination: Pagination | None = None,
+        summary: dict[str, Any] | None = None,
+    ) -> SessionTaskList: ...
+    @property
+    def tasks(self) -> list[SessionTask]:
+        """The tasks."""
+
+    @property
+    def pagination(self) -> Pagination | None:
+        """Which part of all tasks this is."""
+
+    @property
+    def summary(self) -> dict[str, Any] | None:
+        """How many tasks are in each state."""
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> SessionTaskList: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> SessionTaskList: ...
+    def __deepcopy__(self, memo: object) -> SessionTaskList: ...
+    def __replace__(self, **changes: Any) -> SessionTaskList: ...
+
+@final
+class SessionTasks:
+    """Tasks in one state, of all sessions."""
+
+    __match_args__: Final = (
+        "tasks",
+        "count",
+    )
+    def __new__(
+        cls,
+        tasks: list[SessionTask],
+        count: int | None = None,
+    ) -> SessionTasks: ...
+    @property
+    def tasks(self) -> list[SessionTask]:
+        """The tasks."""
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> SessionTasks: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> SessionTasks: ...
+    def __deepcopy__(self, memo: object) -> SessionTasks: ...
+    def __replace__(self, **changes: Any) -> SessionTasks: ...
+
+@final
+class LiveEvent:
+    """Something that happened just now.
+
+    Its `type` says what, and with it what `data` holds; there can be types that are not known.
+    """
+
+    __match_args__: Final = (
+        "type",
+        "id",
+        "timestamp",
+        "session_id",
+        "data",
+    )
+    def __new__(
+        cls,
+        type: str,
+        id: str | None = None,
+        timestamp: str | None = None,
+        session_id: str | None = None,
+        data: dict[str, Any] | None = None,
+    ) -> LiveEvent: ...
+    @property
+    def type(self) -> str:
+        """What happened, for example `task:completed`."""
+
+    @property
+    def id(self) -> str | None:
+        """Identifier of the event, for example `evt_6_1795301856149`; the count in it begins anew
+        when the server is restarted.
+        """
+
+    @property
+    def timestamp(self) -> str:
+        """When it happened."""
+
+    @property
+    def session_id(self) -> str | None:
+        """Session in which it happened."""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Whatever belongs to this type of event."""
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> LiveEvent: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> LiveEvent: ...
+    def __deepcopy__(self, memo: object) -> LiveEvent: ...
+    def __replace__(self, **changes: Any) -> LiveEvent: ...
+
+@final
+class EventHistory:
+    """Events that the server still remembers."""
+
+    __match_args__: Final = (
+        "events",
+        "count",
+    )
+    def __new__(
+        cls,
+        events: list[LiveEvent],
+        count: int | None = None,
+    ) -> EventHistory: ...
+    @property
+    def events(self) -> list[LiveEvent]:
+        """The events, oldest first."""
+
+    @property
+    def count(self) -> int:
+        """How many these are."""
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> EventHistory: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> EventHistory: ...
+    def __deepcopy__(self, memo: object) -> EventHistory: ...
+    def __replace__(self, **changes: Any) -> EventHistory: ...
+
+@final
+class DashboardMessage:
+    """A message of the dashboard's WebSocket."""
+
+    __match_args__: Final = (
+        "type",
+        "data",
+    )
+    def __new__(
+        cls,
+        type: str,
+        data: Any = None,
+    ) -> DashboardMessage: ...
+    @property
+    def type(self) -> str:
+        """What it is about.
+
+        Known values: `connected`, `ping`, `pong`, `subscribed`, `project_created`,
+        `project_updated`, `project_deleted`, `task_created`, `task_updated`, `task_moved`,
+        `task_deleted`, `status_update`, `trust_update`.
+        """
+
+    @property
+    def data(self) -> Any:
+        """What belongs to it: for projects and tasks an object with their `id`."""
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> DashboardMessage: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> DashboardMessage: ...
+    def __deepcopy__(self, memo: object) -> DashboardMessage: ...
+    def __replace__(self, **changes: Any) -> DashboardMessage: ...
 
 @final
 class ApiKey:

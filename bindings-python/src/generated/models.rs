@@ -4,6 +4,28 @@
 use crate::models::class::{model, models};
 
 model! {
+    /// Whether a server can do its work.
+    Health [traverse] {
+        required {
+            /// How the server is. Known values: `healthy`, `degraded`, `unhealthy`.
+            status,
+        }
+        optional {
+            /// Version of the server.
+            version,
+            /// How long the server has been running.
+            uptime,
+            /// Whether each provider of agents is installed.
+            providers,
+            /// The session at work.
+            active_session,
+            /// Name of the server; only dashboards send it.
+            service,
+        }
+    }
+}
+
+model! {
     /// A project: what runs and tasks belong to.
     Project {
         required {
@@ -180,6 +202,250 @@ model! {
 }
 
 model! {
+    /// A session as the HTTP/SSE API describes it.
+    SessionInfo {
+        required {
+            /// Identifier of the session.
+            id,
+        }
+        optional {
+            /// State of the session. Known values: `starting`, `running`, `paused`, `stopping`, `stopped`, `completed`, `failed`.
+            status,
+            /// Path of the requirements document (PRD).
+            prd_path,
+            /// Provider of the agents. Known values: `claude`, `codex`, `gemini`, `cline`, `aider`.
+            provider,
+            /// When it started.
+            started_at,
+            /// When it was last heard of.
+            updated_at,
+            /// Process id on the server's machine.
+            pid,
+            /// Phase that it is in.
+            current_phase,
+            /// How many tasks it has.
+            task_count,
+            /// How many of them are done.
+            completed_tasks,
+        }
+    }
+}
+
+model! {
+    /// A session that was started.
+    StartedSession {
+        required {
+            /// Identifier of the session.
+            session_id,
+        }
+        optional {
+            /// State of the session. Known values: `starting`, `running`, `paused`, `stopping`, `stopped`, `completed`, `failed`.
+            status,
+            /// What the server says to it.
+            message,
+        }
+    }
+}
+
+model! {
+    /// All sessions of a server.
+    SessionList [traverse] {
+        required {
+            /// The sessions.
+            sessions,
+        }
+        optional {
+            /// How many there are.
+            total,
+            /// How many of them are at work.
+            running,
+        }
+    }
+}
+
+model! {
+    /// How many tasks of a session are in each state.
+    TaskCounts {
+        required {
+        }
+        optional {
+            /// All of them.
+            total,
+            /// Those that wait.
+            pending,
+            /// Those that are being worked on.
+            running,
+            /// Those that are done.
+            completed,
+            /// Those that failed.
+            failed,
+        }
+    }
+}
+
+model! {
+    /// How many agents a session has and had.
+    AgentCounts {
+        required {
+        }
+        optional {
+            /// Those at work.
+            active,
+            /// Those that were started so far.
+            spawned,
+            /// Those that have ended.
+            completed,
+        }
+    }
+}
+
+model! {
+    /// A session with the counts of its tasks and agents.
+    SessionStatus [traverse] {
+        required {
+            /// The session.
+            session,
+        }
+        optional {
+            /// How its tasks stand; dashboards do not say.
+            tasks,
+            /// How many agents it has; dashboards do not say.
+            agents,
+        }
+    }
+}
+
+model! {
+    /// A piece of work of a session.
+    SessionTask {
+        required {
+            /// Identifier of the task.
+            id,
+        }
+        optional {
+            /// Session that the task belongs to.
+            session_id,
+            /// What is to be done, in a line.
+            title,
+            /// What is to be done, at length.
+            description,
+            /// State of the task. Known values: `pending`, `queued`, `running`, `completed`, `failed`, `skipped`.
+            status,
+            /// How urgent it is.
+            priority,
+            /// When it was created.
+            created_at,
+            /// When work on it began.
+            started_at,
+            /// When it was done.
+            completed_at,
+            /// Agent that works on it.
+            agent,
+            /// What came of it.
+            output,
+            /// Why it failed.
+            error,
+        }
+    }
+}
+
+model! {
+    /// Which part of a longer list this is.
+    Pagination {
+        required {
+        }
+        optional {
+            /// Length of the whole list.
+            total,
+            /// How many were asked for at most.
+            limit,
+            /// How many were skipped.
+            offset,
+            /// Whether others follow.
+            has_more,
+        }
+    }
+}
+
+model! {
+    /// Tasks of a session, or a part of them.
+    SessionTaskList [traverse] {
+        required {
+            /// The tasks.
+            tasks,
+        }
+        optional {
+            /// Which part of all tasks this is.
+            pagination,
+            /// How many tasks are in each state.
+            summary,
+        }
+    }
+}
+
+model! {
+    /// Tasks in one state, of all sessions.
+    SessionTasks [traverse] {
+        required {
+            /// The tasks.
+            tasks,
+        }
+        optional {
+            /// How many there are.
+            count,
+        }
+    }
+}
+
+model! {
+    /// Something that happened just now. Its `type` says what, and with it what `data` holds; there can be types that are not known.
+    LiveEvent [traverse] {
+        required {
+            /// What happened, for example `task:completed`.
+            r#type,
+        }
+        optional {
+            /// Identifier of the event, for example `evt_6_1795301856149`; the count in it begins anew when the server is restarted.
+            id,
+            /// When it happened.
+            timestamp,
+            /// Session in which it happened.
+            session_id,
+            /// Whatever belongs to this type of event.
+            data,
+        }
+    }
+}
+
+model! {
+    /// Events that the server still remembers.
+    EventHistory [traverse] {
+        required {
+            /// The events, oldest first.
+            events,
+        }
+        optional {
+            /// How many these are.
+            count,
+        }
+    }
+}
+
+model! {
+    /// A message of the dashboard's WebSocket.
+    DashboardMessage [traverse] {
+        required {
+            /// What it is about. Known values: `connected`, `ping`, `pong`, `subscribed`, `project_created`, `project_updated`, `project_deleted`, `task_created`, `task_updated`, `task_moved`, `task_deleted`, `status_update`, `trust_update`.
+            r#type,
+        }
+        optional {
+            /// What belongs to it: for projects and tasks an object with their `id`.
+            data,
+        }
+    }
+}
+
+model! {
     /// An API key without its token.
     ApiKey [traverse] {
         required {
@@ -304,12 +570,26 @@ model! {
 }
 
 models! {
+    Health,
     Project,
     Tenant,
     RunEvent,
     Run,
     Task,
     Session,
+    SessionInfo,
+    StartedSession,
+    SessionList,
+    TaskCounts,
+    AgentCounts,
+    SessionStatus,
+    SessionTask,
+    Pagination,
+    SessionTaskList,
+    SessionTasks,
+    LiveEvent,
+    EventHistory,
+    DashboardMessage,
     ApiKey,
     AuditEntry,
     AuditVerifyResult,

@@ -70,7 +70,7 @@ pub(crate) fn from_dict<'py>(
             return Err(PyTypeError::new_err(format!("{}.from_dict: all keys must be str", model.name)));
         };
         let name = key.to_cow()?;
-        match model.fields.iter().position(|field| field.name == name) {
+        match model.fields.iter().position(|field| field.wire == name) {
             Some(index) => values[index] = Some(field_value(model.fields[index].ty, &value, depth)?),
             None => extra.push((key.clone().unbind(), plain(&value, depth + 1)?.unbind())),
         }
@@ -79,7 +79,7 @@ pub(crate) fn from_dict<'py>(
         if field.presence == Presence::Required && value.as_ref().is_none_or(|value| value.is_none()) {
             return Err(PyValueError::new_err(format!(
                 "{}.from_dict: {} is missing",
-                model.name, field.name
+                model.name, field.wire
             )));
         }
     }
@@ -109,10 +109,10 @@ pub(crate) fn replaced<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let dict = view.to_dict(py)?;
     for (key, value) in changes.into_iter().flatten() {
-        if !view.model.fields.iter().any(|field| key.eq(field.name).unwrap_or(false)) {
+        let Some(field) = view.model.fields.iter().find(|field| key.eq(field.name).unwrap_or(false)) else {
             return Err(PyTypeError::new_err(format!("{} has no field {key}", view.model.name)));
-        }
-        dict.set_item(key, value)?;
+        };
+        dict.set_item(field.wire, value)?;
     }
     from_dict(view.model, dict.as_any(), 0)
 }

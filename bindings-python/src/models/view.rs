@@ -20,12 +20,12 @@ pub(crate) struct View<'a> {
 }
 
 impl View<'_> {
-    /// Everything as a new dict; nothing that can be changed is shared with the instance.
+    /// Everything as a new dict by wire name; nothing that can be changed is shared with the instance.
     pub(crate) fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
         for (index, (field, value)) in self.model.fields.iter().zip(self.values).enumerate() {
             if self.present >> index & 1 == 1 {
-                dict.set_item(field.name, plain(value.bind(py), 0)?)?;
+                dict.set_item(field.wire, plain(value.bind(py), 0)?)?;
             }
         }
         for (key, value) in self.extra {

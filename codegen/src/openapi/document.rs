@@ -79,6 +79,9 @@ pub(super) struct Parameter {
     pub(super) r#in: &'static str,
     pub(super) required: bool,
     pub(super) description: &'static str,
+    /// False where a list is one value, its items separated by commas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) explode: Option<bool>,
     pub(super) schema: Schema,
 }
 

@@ -53,6 +53,11 @@ impl Schema {
         Schema { r#type: ty, ..Schema::default() }
     }
 
+    /// A string.
+    pub(super) fn text() -> Self {
+        Schema::new(&["string"])
+    }
+
     /// An object of which nothing more is known.
     pub(super) fn free_form() -> Self {
         Schema { additional_properties: Some(true), ..Schema::new(&["object"]) }
@@ -116,12 +121,12 @@ impl Schema {
     pub(super) fn of_body(params: &[&Param]) -> Self {
         Schema {
             properties: Some(
-                params.iter().map(|param| (param.name.to_owned(), Schema::of_param(param))).collect(),
+                params.iter().map(|param| (param.wire.to_owned(), Schema::of_param(param))).collect(),
             ),
             required: params
                 .iter()
                 .filter(|param| param.need == Need::Required)
-                .map(|param| param.name)
+                .map(|param| param.wire)
                 .collect(),
             ..Schema::new(&["object"])
         }
@@ -132,9 +137,9 @@ impl Schema {
         Schema {
             description: Some(model.doc.to_owned()),
             properties: Some(
-                model.fields.iter().map(|field| (field.name.to_owned(), Schema::of_field(field))).collect(),
+                model.fields.iter().map(|field| (field.wire.to_owned(), Schema::of_field(field))).collect(),
             ),
-            required: model.fields.iter().filter(always).map(|field| field.name).collect(),
+            required: model.fields.iter().filter(always).map(|field| field.wire).collect(),
             additional_properties: Some(true),
             ..Schema::new(&["object"])
         }
@@ -208,6 +213,10 @@ impl Schema {
                     (
                         "error".to_owned(),
                         Schema::new(&["string"]).described("What is wrong, where `detail` is missing.", &[]),
+                    ),
+                    (
+                        "code".to_owned(),
+                        Schema::new(&["string"]).described("The kind of refusal, beside `error`.", &[]),
                     ),
                     (
                         "path".to_owned(),

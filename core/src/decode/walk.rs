@@ -324,7 +324,7 @@ fn model_fields<'de, B: Builder, A: MapAccess<'de>>(
                 let nullable = field.presence != Presence::Required;
                 let value = entries
                     .next_value_seed(Seed { walk, shape: field.ty.into(), nullable })
-                    .inspect_err(|_| walk.trail.push(Segment::Field(field.name)))?;
+                    .inspect_err(|_| walk.trail.push(Segment::Field(field.wire)))?;
                 walk.values[base + index] = Some(value);
             }
             Key::Unknown(name) => {
@@ -342,7 +342,7 @@ fn model_fields<'de, B: Builder, A: MapAccess<'de>>(
     }
     for (field, value) in model.fields.iter().zip(&walk.values[base..]) {
         if value.is_none() && field.presence == Presence::Required {
-            walk.trail.push(Segment::Field(field.name));
+            walk.trail.push(Segment::Field(field.wire));
             return Err(A::Error::custom("required field is missing"));
         }
     }
@@ -361,7 +361,7 @@ fn record_fields<'de, B: Builder, A: MapAccess<'de>>(
             Key::Field(index) => {
                 seen[*index] = true;
                 let field = &model.fields[*index];
-                (field.name, field.ty.into(), field.presence != Presence::Required)
+                (field.wire, field.ty.into(), field.presence != Presence::Required)
             }
             Key::Unknown(name) => (&**name, Shape::Json, true),
         };
@@ -372,7 +372,7 @@ fn record_fields<'de, B: Builder, A: MapAccess<'de>>(
     }
     for (field, seen) in model.fields.iter().zip(seen) {
         if !seen && field.presence == Presence::Required {
-            walk.trail.push(Segment::Field(field.name));
+            walk.trail.push(Segment::Field(field.wire));
             return Err(A::Error::custom("required field is missing"));
         }
     }
@@ -402,10 +402,10 @@ impl<'de> DeserializeSeed<'de> for KeySeed {
 impl KeySeed {
     fn field(&self, key: &str) -> Option<usize> {
         let fields = self.model.fields;
-        if fields.get(self.next).is_some_and(|field| field.name == key) {
+        if fields.get(self.next).is_some_and(|field| field.wire == key) {
             return Some(self.next);
         }
-        fields.iter().position(|field| field.name == key)
+        fields.iter().position(|field| field.wire == key)
     }
 }
 

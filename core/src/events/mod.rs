@@ -1,17 +1,37 @@
-//! Following the events of a run.
+//! Events: what is new in the timelines of runs, and streams that follow them.
 
-pub mod cursor;
+mod cursor;
+mod follow;
+mod live;
+mod pace;
+#[cfg(test)]
+mod properties;
+mod replay;
+mod sse;
+mod stream;
+mod timeline;
+mod timestamp;
+mod watch;
+mod watermark;
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use self::cursor::Watermarks;
+use jiff::Timestamp;
+
+pub use self::follow::{FollowOptions, Until};
+pub use self::live::LiveOptions;
+pub use self::stream::{Batch, Pulled, Step, Stream, StreamCall};
+use self::timeline::Timeline;
+pub use self::timestamp::{parse_since, parse_timestamp};
+pub use self::watch::WatchOptions;
 use crate::error::Error;
 
-/// What has been given out so far, for each run that is followed: makes repeated polls return each event once.
+/// What has been given out so far, for each run that is polled: makes repeated polls return each event once.
 /// Used with [`Client::poll_events`](crate::Client::poll_events).
 #[derive(Debug, Default)]
 pub struct EventStream {
-    watermarks: Mutex<Watermarks>,
+    timelines: Mutex<HashMap<String, Timeline>>,
 }
 
 impl EventStream {
@@ -20,14 +40,24 @@ impl EventStream {
         Self::default()
     }
 
-    pub(crate) fn new_events(
+    /// The new events of an answer, as a JSON array; `list` finds all of them in its body.
+    pub(crate) fn new_events<'a>(
         &self,
         run_id: &str,
-        since: Option<jiff::Timestamp>,
-        timeline: &str,
+        since: Option<Timestamp>,
+        body: &'a [u8],
+        list: impl FnOnce() -> Result<&'a str, Error>,
     ) -> Result<String, Error> {
-        // A panic cannot leave a watermark half moved: it is replaced in one step.
-        let mut watermarks = self.watermarks.lock().unwrap_or_else(PoisonError::into_inner);
-        watermarks.new_events(run_id, since, timeline)
+        // A panic cannot leave a timeline half read: its mark moves event by event, after all of them were found.
+        let mut timelines = self.timelines.lock().unwrap_or_else(PoisonError::into_inner);
+        let timeline = timelines
+            .entry(run_id.to_owned())
+            .or_insert_with(|| Timeline::marked(watermark::Watermark::starting(since)));
+        timeline.start_at(since);
+        let news = timeline.read(body, list)?;
+        for entry in &news.events.entries {
+            timeline.mark.give(entry);
+        }
+        Ok(news.events.to_json(0..news.events.len()))
     }
 }

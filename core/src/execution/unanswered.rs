@@ -9,7 +9,7 @@ use crate::attempts::AttemptRecord;
 use crate::call::Stop;
 use crate::error::{Error, ErrorInfo, ErrorKind};
 use crate::request::Request;
-use crate::transport::{Cause, Failure, Received};
+use crate::transport::{Cause, Failure};
 
 impl Execution<'_> {
     pub(super) fn failed(&self, request: &Request, failure: Failure) -> Error {
@@ -107,11 +107,11 @@ impl Execution<'_> {
     }
 }
 
-/// The record of an attempt, whatever came of it.
+/// The record of an attempt, whatever came of it: the status, and whether its connection had been used before.
 pub(super) fn record(
     number: u32,
     request: &Request,
-    sent: &Result<Received, Failure>,
+    sent: Result<(u16, bool), &Failure>,
     duration: Duration,
 ) -> AttemptRecord {
     let (method, path) = (request.method.as_str(), request.path.clone());
@@ -126,9 +126,7 @@ pub(super) fn record(
         reused_connection: false,
     };
     match sent {
-        Ok(received) => {
-            AttemptRecord { status: Some(received.status), reused_connection: received.reused, ..blank }
-        }
+        Ok((status, reused)) => AttemptRecord { status: Some(status), reused_connection: reused, ..blank },
         Err(failure) => AttemptRecord {
             kind: Some(failure.cause.kind()),
             problem: Some(failure.cause.to_string()),

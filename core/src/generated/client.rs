@@ -4,8 +4,9 @@
 use loki_mode_spec::CHAPTERS;
 
 use super::models::{
-    ApiKey, AuditEntry, AuditVerifyResult, Checkpoint, CreatedApiKey, Project, RotatedApiKey, Run, RunEvent,
-    Session, Task, Tenant,
+    ApiKey, AuditEntry, AuditVerifyResult, Checkpoint, CreatedApiKey, EventHistory, Health, Project,
+    RotatedApiKey, Run, RunEvent, Session, SessionList, SessionStatus, SessionTaskList, SessionTasks,
+    StartedSession, Task, Tenant,
 };
 use crate::client::Client;
 use crate::error::Error;
@@ -88,6 +89,15 @@ pub struct CreateRun {
     pub config: Option<Object>,
 }
 
+/// Options of [`Client::get_run_timeline`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetRunTimeline {
+    /// Only events at or after this timestamp, where the server knows this parameter.
+    pub since: Option<String>,
+    /// Only events that follow the one of this identifier, where the server knows this parameter.
+    pub after: Option<Id>,
+}
+
 /// Options of [`Client::create_run_event`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateRunEvent {
@@ -104,6 +114,10 @@ pub struct ListTasks {
     pub project_id: Option<Id>,
     /// Only tasks in this state.
     pub status: Option<String>,
+    /// How many at most; dashboards list all.
+    pub limit: Option<i64>,
+    /// How many to skip; dashboards skip none.
+    pub offset: Option<i64>,
 }
 
 /// Options of [`Client::create_task`].
@@ -132,6 +146,47 @@ pub struct UpdateTask {
     pub priority: Option<String>,
     /// Place in its column, from 0.
     pub position: Option<i64>,
+}
+
+/// Options of [`Client::start_session`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StartSession {
+    /// Path of the requirements document (PRD) on the server's machine.
+    pub prd_path: Option<String>,
+    /// Provider of the agents; the server's default is `claude`.
+    pub provider: Option<String>,
+    /// How the session works: `dryRun` (boolean), `verbose` (boolean), `timeout` (integer).
+    pub options: Option<Object>,
+}
+
+/// Options of [`Client::send_input`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SendInput {
+    /// What the text is about.
+    pub context: Option<String>,
+}
+
+/// Options of [`Client::list_session_tasks`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListSessionTasks {
+    /// Only tasks in this state.
+    pub status: Option<String>,
+    /// How many at most; the server's default is 100.
+    pub limit: Option<i64>,
+    /// How many to skip: 0 or more.
+    pub offset: Option<i64>,
+}
+
+/// Options of [`Client::get_event_history`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetEventHistory {
+    /// Only events of this session.
+    pub session_id: Option<String>,
+    /// Only events of these types, for example `task:completed`; an empty list leaves the choice to the
+    /// server.
+    pub types: Option<Vec<String>>,
+    /// How many at most; the server's default is 100.
+    pub limit: Option<i64>,
 }
 
 /// Options of [`Client::create_api_key`].
@@ -206,6 +261,41 @@ impl Client {
         self.typed(&CHAPTERS[0].operations[0], values)
     }
 
+    /// Returns whether the server can do its work. A server that is not well says so with the status 503;
+    /// that, too, is an answer and raises nothing.
+    ///
+    /// `GET /health`.
+    ///
+    /// # Errors
+    /// Any [`Error`]: a refusal of the server, a failed connection, the end of the call's time.
+    pub fn get_health(&self) -> Result<Health, Error> {
+        let values = Values::default();
+        self.typed(&CHAPTERS[1].operations[0], values)
+    }
+
+    /// Returns whether the server is ready for requests. One that is not says so with the status 503; that,
+    /// too, is an answer and raises nothing. Dashboards have no such route.
+    ///
+    /// `GET /health/ready`.
+    ///
+    /// # Errors
+    /// Any [`Error`]: a refusal of the server, a failed connection, the end of the call's time.
+    pub fn get_readiness(&self) -> Result<Object, Error> {
+        let values = Values::default();
+        self.typed(&CHAPTERS[1].operations[1], values)
+    }
+
+    /// Returns whether the process of the server is alive. Dashboards have no such route.
+    ///
+    /// `GET /health/live`.
+    ///
+    /// # Errors
+    /// Any [`Error`]: a refusal of the server, a failed connection, the end of the call's time.
+    pub fn get_liveness(&self) -> Result<Object, Error> {
+        let values = Values::default();
+        self.typed(&CHAPTERS[1].operations[2], values)
+    }
+
     /// Lists projects, newest first. A server may cap the list: v9.22 answers 50 unless `limit` says
     /// otherwise, v5.51 answers all and ignores `limit` and `offset`.
     ///
@@ -218,7 +308,7 @@ impl Client {
         values.maybe(&options.status);
         values.maybe(&options.limit);
         values.maybe(&options.offset);
-        self.typed(&CHAPTERS[1].operations[0], values)
+        self.typed(&CHAPTERS[2].operations[0], values)
     }
 
     /// Returns one project.
@@ -230,7 +320,7 @@ impl Client {
     pub fn get_project(&self, project_id: impl Into<Id>) -> Result<Project, Error> {
         let mut values = Values::default();
         values.give::<Id>(project_id.into());
-        self.typed(&CHAPTERS[1].operations[1], values)
+        self.typed(&CHAPTERS[2].operations[1], values)
     }
 
     /// Creates a project and returns it. Names need not be unique.
@@ -245,7 +335,7 @@ impl Client {
         values.maybe(&options.description);
         values.maybe(&options.tenant_id);
         values.maybe(&options.prd_path);
-        self.typed(&CHAPTERS[1].operations[2], values)
+        self.typed(&CHAPTERS[2].operations[2], values)
     }
 
     /// Changes the given fields of a project, leaves the others as they are, and returns the project.
@@ -265,7 +355,7 @@ impl Client {
         values.maybe(&options.description);
         values.maybe(&options.prd_path);
         values.maybe(&options.status);
-        self.typed(&CHAPTERS[1].operations[3], values)
+        self.typed(&CHAPTERS[2].operations[3], values)
     }
 
     /// Deletes a project.
@@ -277,7 +367,7 @@ impl Client {
     pub fn delete_project(&self, project_id: impl Into<Id>) -> Result<(), Error> {
         let mut values = Values::default();
         values.give::<Id>(project_id.into());
-        self.typed(&CHAPTERS[1].operations[4], values)
+        self.typed(&CHAPTERS[2].operations[4], values)
     }
 
     /// Lists all tenants, ordered by name.
@@ -288,7 +378,7 @@ impl Client {
     /// Any [`Error`]: a refusal of the server, a failed connection, the end of the call's time.
     pub fn list_tenants(&self) -> Result<Vec<Tenant>, Error> {
         let values = Values::default();
-        self.typed(&CHAPTERS[2].operations[0], values)
+        self.typed(&CHAPTERS[3].operations[0], values)
     }
 
     /// Returns one tenant.
@@ -300,7 +390,7 @@ impl Client {
     pub fn get_tenant(&self, tenant_id: impl Into<Id>) -> Result<Tenant, Error> {
         let mut values = Values::default();
         values.give::<Id>(tenant_id.into());
-        self.typed(&CHAPTERS[2].operations[1], values)
+        self.typed(&CHAPTERS[3].operations[1], values)
     }
 
     /// Creates a tenant and returns it.
@@ -314,7 +404,7 @@ impl Client {
         values.give(name);
         values.maybe(&options.description);
         values.maybe(&options.settings);
-        self.typed(&CHAPTERS[2].operations[2], values)
+        self.typed(&CHAPTERS[3].operations[2], values)
     }
 
     /// Changes the given fields of a tenant, leaves the others as they are, and returns the tenant.
@@ -329,7 +419,7 @@ impl Client {
         values.maybe(&options.name);
         values.maybe(&options.description);
         values.maybe(&options.settings);
-        self.typed(&CHAPTERS[2].operations[3], values)
+        self.typed(&CHAPTERS[3].operations[3], values)
     }
 
     /// Deletes a tenant.
@@ -341,7 +431,7 @@ impl Client {
     pub fn delete_tenant(&self, tenant_id: impl Into<Id>) -> Result<(), Error> {
         let mut values = Values::default();
         values.give::<Id>(tenant_id.into());
-        self.typed(&CHAPTERS[2].operations[4], values)
+        self.typed(&CHAPTERS[3].operations[4], values)
     }
 
     /// Lists runs, newest first. Servers answer 50 unless `limit` says otherwise.
@@ -356,7 +446,7 @@ impl Client {
         values.maybe(&options.status);
         values.maybe(&options.limit);
         values.maybe(&options.offset);
-        self.typed(&CHAPTERS[3].operations[0], values)
+        self.typed(&CHAPTERS[4].operations[0], values)
     }
 
     /// Returns one run with its events.
@@ -368,7 +458,7 @@ impl Client {
     pub fn get_run(&self, run_id: impl Into<Id>) -> Result<Run, Error> {
         let mut values = Values::default();
         values.give::<Id>(run_id.into());
-        self.typed(&CHAPTERS[3].operations[1], values)
+        self.typed(&CHAPTERS[4].operations[1], values)
     }
 
     /// Starts a run and returns it. Real servers do not check that the project exists.
@@ -382,7 +472,7 @@ impl Client {
         values.give::<Id>(project_id.into());
         values.maybe(&options.trigger);
         values.maybe(&options.config);
-        self.typed(&CHAPTERS[3].operations[2], values)
+        self.typed(&CHAPTERS[4].operations[2], values)
     }
 
     /// Cancels a run and returns it. Real servers answer "not found" for a run that has already ended, too;
@@ -396,7 +486,7 @@ impl Client {
     pub fn cancel_run(&self, run_id: impl Into<Id>) -> Result<Run, Error> {
         let mut values = Values::default();
         values.give::<Id>(run_id.into());
-        self.typed(&CHAPTERS[3].operations[3], values)
+        self.typed(&CHAPTERS[4].operations[3], values)
     }
 
     /// Starts a new run with the configuration of an ended one and returns the new run, whose `parent_run_id`
@@ -411,19 +501,26 @@ impl Client {
     pub fn replay_run(&self, run_id: impl Into<Id>) -> Result<Run, Error> {
         let mut values = Values::default();
         values.give::<Id>(run_id.into());
-        self.typed(&CHAPTERS[3].operations[4], values)
+        self.typed(&CHAPTERS[4].operations[4], values)
     }
 
-    /// Returns all events of a run, oldest first.
+    /// Returns the events of a run, oldest first: all of them, unless `since` or `after` says otherwise.
+    /// Servers that do not know these two ignore them and answer the whole list.
     ///
     /// `GET /api/runs/{run_id}/timeline`, on deployed servers `GET /api/v2/runs/{run_id}/timeline`.
     ///
     /// # Errors
     /// Any [`Error`]: a refusal of the server, a failed connection, the end of the call's time.
-    pub fn get_run_timeline(&self, run_id: impl Into<Id>) -> Result<Vec<RunEvent>, Error> {
+    pub fn get_run_timeline(
+        &self,
+        run_id: impl Into<Id>,
+        options: &GetRunTimeline,
+    ) -> Result<Vec<RunEvent>, Error> {
         let mut values = Values::default();
         values.give::<Id>(run_id.into());
-        self.typed(&CHAPTERS[3].operations[5], values)
+        values.maybe(&options.since);
+        values.maybe(&options.after);
+        self.typed(&CHAPTERS[4].operations[5], values)
     }
 
     /// Adds an event to the timeline of a run and returns it. The local control plane has this route, for
@@ -445,7 +542,7 @@ impl Client {
         values.give(event_type);
         values.maybe(&options.phase);
         values.maybe(&options.details);
-        self.typed(&CHAPTERS[3].operations[6], values)
+        self.typed(&CHAPTERS[4].operations[6], values)
     }
 
     /// Lists tasks. Real servers list the tasks of the running session, read from its state files: tasks made
@@ -459,7 +556,9 @@ impl Client {
         let mut values = Values::default();
         values.maybe(&options.project_id);
         values.maybe(&options.status);
-        self.typed(&CHAPTERS[4].operations[0], values)
+        values.maybe(&options.limit);
+        values.maybe(&options.offset);
+        self.typed(&CHAPTERS[5].operations[0], values)
     }
 
     /// Returns one task.
@@ -471,7 +570,7 @@ impl Client {
     pub fn get_task(&self, task_id: impl Into<Id>) -> Result<Task, Error> {
         let mut values = Values::default();
         values.give::<Id>(task_id.into());
-        self.typed(&CHAPTERS[4].operations[1], values)
+        self.typed(&CHAPTERS[5].operations[1], values)
     }
 
     /// Creates a task and returns it.
@@ -493,7 +592,7 @@ impl Client {
         values.maybe(&options.priority);
         values.maybe(&options.status);
         values.maybe(&options.position);
-        self.typed(&CHAPTERS[4].operations[2], values)
+        self.typed(&CHAPTERS[5].operations[2], values)
     }
 
     /// Changes the given fields of a task, leaves the others as they are, and returns the task.
@@ -510,7 +609,7 @@ impl Client {
         values.maybe(&options.description);
         values.maybe(&options.priority);
         values.maybe(&options.position);
-        self.typed(&CHAPTERS[4].operations[3], values)
+        self.typed(&CHAPTERS[5].operations[3], values)
     }
 
     /// Deletes a task.
@@ -522,7 +621,7 @@ impl Client {
     pub fn delete_task(&self, task_id: impl Into<Id>) -> Result<(), Error> {
         let mut values = Values::default();
         values.give::<Id>(task_id.into());
-        self.typed(&CHAPTERS[4].operations[4], values)
+        self.typed(&CHAPTERS[5].operations[4], values)
     }
 
     /// Moves a task to a place in a column of the board and returns it.
@@ -536,7 +635,7 @@ impl Client {
         values.give::<Id>(task_id.into());
         values.give(status);
         values.give(position);
-        self.typed(&CHAPTERS[4].operations[5], values)
+        self.typed(&CHAPTERS[5].operations[5], values)
     }
 
     /// Lists the sessions of a project. Real servers have no session routes and serve one project directory:
@@ -550,11 +649,11 @@ impl Client {
     pub fn list_sessions(&self, project_id: impl Into<Id>) -> Result<Vec<Session>, Error> {
         let mut values = Values::default();
         values.give::<Id>(project_id.into());
-        self.typed(&CHAPTERS[5].operations[0], values)
+        self.typed(&CHAPTERS[6].operations[0], values)
     }
 
-    /// Returns one session. Real servers have no session routes: there it is looked up among the sessions
-    /// that `/api/status` reports.
+    /// Returns one session. Dashboards have no session routes: there it is looked up among the sessions that
+    /// `/api/status` reports. `get_session_status` gives the counts of its tasks and agents, too.
     ///
     /// `GET /api/sessions/{session_id}`.
     ///
@@ -563,7 +662,160 @@ impl Client {
     pub fn get_session(&self, session_id: impl Into<Id>) -> Result<Session, Error> {
         let mut values = Values::default();
         values.give::<Id>(session_id.into());
-        self.typed(&CHAPTERS[5].operations[1], values)
+        self.typed(&CHAPTERS[6].operations[1], values)
+    }
+
+    /// Lists the sessions of the server. Dashboards have no session routes: there the sessions that
+    /// `/api/status` reports are returned.
+    ///
+    /// `GET /api/sessions`.
+    ///
+    /// # Errors
+    /// Any [`Error`]: a refusal of the server, a failed connection, the end of the call's time.
+    pub fn list_all_sessions(&self) -> Result<SessionList, Error> {
+        let values = Values::default();
+        self.typed(&CHAPTERS[6].operations[2], values)
+    }
+
+    /// Returns a session with the counts of its tasks and agents. Dashboards have no session routes: there
+    /// the session is looked up among those that `/api/status` reports, and there are no counts.
+    ///
+    /// `GET /api/sessions/{session_id}`.
+    ///
+    /// # Errors
+    /// Any [`Error`]: a refusal of the server, a failed connection, the end of the call's time.
+    pub fn get_session_status(&self, session_id: impl Into<Id>) -> Result<SessionStatus, Error> {
+        let mut values = Values::default();
+        values.give::<Id>(session_id.into());
+        self.typed(&CHAPTERS[6].operations[3], values)
+    }
+
+    /// Starts a session and returns its identifier. Servers that run one session at a time refuse a second
+    /// one with a conflict. Dashboards have no such route: sessions are started on their machine, with `loki
+    /// start`.
+    ///
+    /// `POST /api/sessions`. Never sent twice.
+    ///
+    /// # Errors
+    /// Any [`Error`]: a refusal of the server, a failed connection, the end of the call's time.
+    pub fn start_session(&self, options: &StartSession) -> Result<StartedSession, Error> {
+        let mut values = Values::default();
+        values.maybe(&options.prd_path);
+        values.maybe(&options.provider);
+        values.maybe(&options.options);
+        self.typed(&CHAPTERS[6].operations[4], values)
+    }
+
+    /// Tells a session to stop, and returns what the server says to it. A session that is not at work is a
+    /// conflict.
+    ///
+    /// `POST /api/sessions/{session_id}/stop`. Never sent twice.
+    ///
+    /// # Errors
+    /// Any [`Error`]: a refusal of the server, a failed connection, the end of the call's time.
+    pub fn stop_session(&self, session_id: impl Into<Id>) -> Result<Object, Error> {
+        let mut values = Values::default();
+        values.give::<Id>(session_id.into());
+        self.typed(&CHAPTERS[6].operations[5], values)
+    }
+
+    /// Gives a session the input of a person, and returns what the server says to it. A session that takes no
+    /// input is a conflict.
+    ///
+    /// `POST /api/sessions/{session_id}/input`. Never sent twice.
+    ///
+    /// # Errors
+    /// Any [`Error`]: a refusal of the server, a failed connection, the end of the call's time.
+    pub fn send_input(
+        &self,
+        session_id: impl Into<Id>,
+        input: &str,
+        options: &SendInput,
+    ) -> Result<Object, Error> {
+        let mut values = Values::default();
+        values.give::<Id>(session_id.into());
+        values.give(input);
+        values.maybe(&options.context);
+        self.typed(&CHAPTERS[6].operations[6], values)
+    }
+
+    /// Deletes the record of a session that has ended. One that is at work is a conflict.
+    ///
+    /// `DELETE /api/sessions/{session_id}`.
+    ///
+    /// # Errors
+    /// Any [`Error`]: a refusal of the server, a failed connection, the end of the call's time.
+    pub fn delete_session(&self, session_id: impl Into<Id>) -> Result<(), Error> {
+        let mut values = Values::default();
+        values.give::<Id>(session_id.into());
+        self.typed(&CHAPTERS[6].operations[7], values)
+    }
+
+    /// Lists the tasks of a session. Dashboards have no such route.
+    ///
+    /// `GET /api/sessions/{session_id}/tasks`.
+    ///
+    /// # Errors
+    /// Any [`Error`]: a refusal of the server, a failed connection, the end of the call's time.
+    pub fn list_session_tasks(
+        &self,
+        session_id: impl Into<Id>,
+        options: &ListSessionTasks,
+    ) -> Result<SessionTaskList, Error> {
+        let mut values = Values::default();
+        values.give::<Id>(session_id.into());
+        values.maybe(&options.status);
+        values.maybe(&options.limit);
+        values.maybe(&options.offset);
+        self.typed(&CHAPTERS[7].operations[0], values)
+    }
+
+    /// Lists the tasks that are being worked on, of all sessions. Dashboards have no such route.
+    ///
+    /// `GET /api/tasks/active`.
+    ///
+    /// # Errors
+    /// Any [`Error`]: a refusal of the server, a failed connection, the end of the call's time.
+    pub fn list_active_tasks(&self) -> Result<SessionTasks, Error> {
+        let values = Values::default();
+        self.typed(&CHAPTERS[7].operations[1], values)
+    }
+
+    /// Lists the tasks that wait, of all sessions. Dashboards have no such route.
+    ///
+    /// `GET /api/tasks/queue`.
+    ///
+    /// # Errors
+    /// Any [`Error`]: a refusal of the server, a failed connection, the end of the call's time.
+    pub fn list_queued_tasks(&self) -> Result<SessionTasks, Error> {
+        let values = Values::default();
+        self.typed(&CHAPTERS[7].operations[2], values)
+    }
+
+    /// Returns the latest events that the server remembers, oldest first. It forgets them when it is
+    /// restarted. Dashboards have no such route.
+    ///
+    /// `GET /api/events/history`.
+    ///
+    /// # Errors
+    /// Any [`Error`]: a refusal of the server, a failed connection, the end of the call's time.
+    pub fn get_event_history(&self, options: &GetEventHistory) -> Result<EventHistory, Error> {
+        let mut values = Values::default();
+        values.maybe(&options.session_id);
+        values.maybe(&options.types);
+        values.maybe(&options.limit);
+        self.typed(&CHAPTERS[8].operations[0], values)
+    }
+
+    /// Returns figures about the event stream. Dashboards have no such route.
+    ///
+    /// `GET /api/events/stats`.
+    ///
+    /// # Errors
+    /// Any [`Error`]: a refusal of the server, a failed connection, the end of the call's time.
+    pub fn get_event_stats(&self) -> Result<Object, Error> {
+        let values = Values::default();
+        self.typed(&CHAPTERS[8].operations[1], values)
     }
 
     /// Lists API keys, without tokens and without revoked keys.
@@ -574,7 +826,7 @@ impl Client {
     /// Any [`Error`]: a refusal of the server, a failed connection, the end of the call's time.
     pub fn list_api_keys(&self) -> Result<Vec<ApiKey>, Error> {
         let values = Values::default();
-        self.typed(&CHAPTERS[6].operations[0], values)
+        self.typed(&CHAPTERS[9].operations[0], values)
     }
 
     /// Returns one API key, without its token.
@@ -586,7 +838,7 @@ impl Client {
     pub fn get_api_key(&self, identifier: impl Into<Id>) -> Result<ApiKey, Error> {
         let mut values = Values::default();
         values.give::<Id>(identifier.into());
-        self.typed(&CHAPTERS[6].operations[1], values)
+        self.typed(&CHAPTERS[9].operations[1], values)
     }
 
     /// Creates an API key and returns it with its token. This is the only time the token is returned: store
@@ -605,7 +857,7 @@ impl Client {
         values.maybe(&options.description);
         values.maybe(&options.allowed_ips);
         values.maybe(&options.rate_limit);
-        self.typed(&CHAPTERS[6].operations[2], values)
+        self.typed(&CHAPTERS[9].operations[2], values)
     }
 
     /// Changes the given fields of an API key, leaves the others as they are, and returns the key.
@@ -620,7 +872,7 @@ impl Client {
         values.maybe(&options.description);
         values.maybe(&options.allowed_ips);
         values.maybe(&options.rate_limit);
-        self.typed(&CHAPTERS[6].operations[3], values)
+        self.typed(&CHAPTERS[9].operations[3], values)
     }
 
     /// Replaces an API key by a new one of the same name and returns the new token. This is the only time the
@@ -640,7 +892,7 @@ impl Client {
         let mut values = Values::default();
         values.give::<Id>(identifier.into());
         values.maybe(&options.grace_period_hours);
-        self.typed(&CHAPTERS[6].operations[4], values)
+        self.typed(&CHAPTERS[9].operations[4], values)
     }
 
     /// Deletes an API key; its token stops working at once.
@@ -652,7 +904,7 @@ impl Client {
     pub fn delete_api_key(&self, identifier: impl Into<Id>) -> Result<(), Error> {
         let mut values = Values::default();
         values.give::<Id>(identifier.into());
-        self.typed(&CHAPTERS[6].operations[5], values)
+        self.typed(&CHAPTERS[9].operations[5], values)
     }
 
     /// Returns entries of the audit log, newest first.
@@ -669,7 +921,7 @@ impl Client {
         values.maybe(&options.limit);
         values.maybe(&options.resource_type);
         values.maybe(&options.offset);
-        self.typed(&CHAPTERS[7].operations[0], values)
+        self.typed(&CHAPTERS[10].operations[0], values)
     }
 
     /// Checks the hash chain of the audit log and names the first entry that does not fit.
@@ -680,7 +932,7 @@ impl Client {
     /// Any [`Error`]: a refusal of the server, a failed connection, the end of the call's time.
     pub fn verify_audit(&self) -> Result<AuditVerifyResult, Error> {
         let values = Values::default();
-        self.typed(&CHAPTERS[7].operations[1], values)
+        self.typed(&CHAPTERS[10].operations[1], values)
     }
 
     /// Lists checkpoints, newest first.
@@ -692,6 +944,6 @@ impl Client {
     pub fn list_checkpoints(&self, options: &ListCheckpoints) -> Result<Vec<Checkpoint>, Error> {
         let mut values = Values::default();
         values.maybe(&options.limit);
-        self.typed(&CHAPTERS[8].operations[0], values)
+        self.typed(&CHAPTERS[11].operations[0], values)
     }
 }

@@ -7,6 +7,31 @@ use serde::{Deserialize, Serialize};
 
 use crate::typed::{Id, Object, Secret};
 
+/// Whether a server can do its work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// How the server is.
+    pub status: String,
+    /// Version of the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// How long the server has been running.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uptime: Option<f64>,
+    /// Whether each provider of agents is installed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub providers: Option<Object>,
+    /// The session at work.
+    #[serde(rename = "activeSession", skip_serializing_if = "Option::is_none")]
+    pub active_session: Option<Id>,
+    /// Name of the server; only dashboards send it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// Fields that this version of the SDK does not know, as they came.
+    #[serde(flatten)]
+    pub extra: Object,
+}
+
 /// A project: what runs and tasks belong to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Project {
@@ -218,6 +243,274 @@ pub struct Session {
     /// Path of its log on the server's machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_file: Option<String>,
+    /// Fields that this version of the SDK does not know, as they came.
+    #[serde(flatten)]
+    pub extra: Object,
+}
+
+/// A session as the HTTP/SSE API describes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionInfo {
+    /// Identifier of the session.
+    pub id: Id,
+    /// State of the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// Path of the requirements document (PRD).
+    #[serde(rename = "prdPath", skip_serializing_if = "Option::is_none")]
+    pub prd_path: Option<String>,
+    /// Provider of the agents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// When it started.
+    #[serde(rename = "startedAt", skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
+    /// When it was last heard of.
+    #[serde(rename = "updatedAt", skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<String>,
+    /// Process id on the server's machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i64>,
+    /// Phase that it is in.
+    #[serde(rename = "currentPhase", skip_serializing_if = "Option::is_none")]
+    pub current_phase: Option<String>,
+    /// How many tasks it has.
+    #[serde(rename = "taskCount", skip_serializing_if = "Option::is_none")]
+    pub task_count: Option<i64>,
+    /// How many of them are done.
+    #[serde(rename = "completedTasks", skip_serializing_if = "Option::is_none")]
+    pub completed_tasks: Option<i64>,
+    /// Fields that this version of the SDK does not know, as they came.
+    #[serde(flatten)]
+    pub extra: Object,
+}
+
+/// A session that was started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StartedSession {
+    /// Identifier of the session.
+    #[serde(rename = "sessionId")]
+    pub session_id: Id,
+    /// State of the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// What the server says to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Fields that this version of the SDK does not know, as they came.
+    #[serde(flatten)]
+    pub extra: Object,
+}
+
+/// All sessions of a server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionList {
+    /// The sessions.
+    pub sessions: Vec<SessionInfo>,
+    /// How many there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<i64>,
+    /// How many of them are at work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub running: Option<i64>,
+    /// Fields that this version of the SDK does not know, as they came.
+    #[serde(flatten)]
+    pub extra: Object,
+}
+
+/// How many tasks of a session are in each state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskCounts {
+    /// All of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<i64>,
+    /// Those that wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<i64>,
+    /// Those that are being worked on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub running: Option<i64>,
+    /// Those that are done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completed: Option<i64>,
+    /// Those that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<i64>,
+    /// Fields that this version of the SDK does not know, as they came.
+    #[serde(flatten)]
+    pub extra: Object,
+}
+
+/// How many agents a session has and had.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgentCounts {
+    /// Those at work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active: Option<i64>,
+    /// Those that were started so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spawned: Option<i64>,
+    /// Those that have ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completed: Option<i64>,
+    /// Fields that this version of the SDK does not know, as they came.
+    #[serde(flatten)]
+    pub extra: Object,
+}
+
+/// A session with the counts of its tasks and agents.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionStatus {
+    /// The session.
+    pub session: SessionInfo,
+    /// How its tasks stand; dashboards do not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<TaskCounts>,
+    /// How many agents it has; dashboards do not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agents: Option<AgentCounts>,
+    /// Fields that this version of the SDK does not know, as they came.
+    #[serde(flatten)]
+    pub extra: Object,
+}
+
+/// A piece of work of a session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionTask {
+    /// Identifier of the task.
+    pub id: Id,
+    /// Session that the task belongs to.
+    #[serde(rename = "sessionId", skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<Id>,
+    /// What is to be done, in a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// What is to be done, at length.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// State of the task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// How urgent it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i64>,
+    /// When it was created.
+    #[serde(rename = "createdAt", skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
+    /// When work on it began.
+    #[serde(rename = "startedAt", skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
+    /// When it was done.
+    #[serde(rename = "completedAt", skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<String>,
+    /// Agent that works on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// What came of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Fields that this version of the SDK does not know, as they came.
+    #[serde(flatten)]
+    pub extra: Object,
+}
+
+/// Which part of a longer list this is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pagination {
+    /// Length of the whole list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<i64>,
+    /// How many were asked for at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// How many were skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<i64>,
+    /// Whether others follow.
+    #[serde(rename = "hasMore", skip_serializing_if = "Option::is_none")]
+    pub has_more: Option<bool>,
+    /// Fields that this version of the SDK does not know, as they came.
+    #[serde(flatten)]
+    pub extra: Object,
+}
+
+/// Tasks of a session, or a part of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionTaskList {
+    /// The tasks.
+    pub tasks: Vec<SessionTask>,
+    /// Which part of all tasks this is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pagination: Option<Pagination>,
+    /// How many tasks are in each state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Object>,
+    /// Fields that this version of the SDK does not know, as they came.
+    #[serde(flatten)]
+    pub extra: Object,
+}
+
+/// Tasks in one state, of all sessions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionTasks {
+    /// The tasks.
+    pub tasks: Vec<SessionTask>,
+    /// How many there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<i64>,
+    /// Fields that this version of the SDK does not know, as they came.
+    #[serde(flatten)]
+    pub extra: Object,
+}
+
+/// Something that happened just now. Its `type` says what, and with it what `data` holds; there can be types
+/// that are not known.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LiveEvent {
+    /// What happened, for example `task:completed`.
+    pub r#type: String,
+    /// Identifier of the event, for example `evt_6_1795301856149`; the count in it begins anew when the
+    /// server is restarted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// When it happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<String>,
+    /// Session in which it happened.
+    #[serde(rename = "sessionId", skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<Id>,
+    /// Whatever belongs to this type of event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<Object>,
+    /// Fields that this version of the SDK does not know, as they came.
+    #[serde(flatten)]
+    pub extra: Object,
+}
+
+/// Events that the server still remembers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventHistory {
+    /// The events, oldest first.
+    pub events: Vec<LiveEvent>,
+    /// How many these are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<i64>,
+    /// Fields that this version of the SDK does not know, as they came.
+    #[serde(flatten)]
+    pub extra: Object,
+}
+
+/// A message of the dashboard's WebSocket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DashboardMessage {
+    /// What it is about.
+    pub r#type: String,
+    /// What belongs to it: for projects and tasks an object with their `id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<serde_json::Value>,
     /// Fields that this version of the SDK does not know, as they came.
     #[serde(flatten)]
     pub extra: Object,

@@ -7,8 +7,10 @@ mod forward;
 mod places;
 mod proxy;
 mod resolve;
+mod streaming;
 mod tcp;
 mod tls;
+mod websocket;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -21,12 +23,15 @@ use arc_swap::ArcSwapOption;
 use ureq::Agent;
 use ureq::http::uri::InvalidUri;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, Transport};
 
 use self::context::{Attempt, Trouble};
 use self::places::Places;
 use self::proxy::Route;
 pub(crate) use self::resolve::is_loopback;
+pub(crate) use self::streaming::{Opened, Reading};
+pub(crate) use self::tls::certificates;
+pub(crate) use self::websocket::{Heard, Refusal, Socket};
 use crate::call::{Limits, Stop};
 use crate::config::Options;
 use crate::error::Error;
@@ -185,32 +190,35 @@ impl Http {
                 Err(Broken::Stopped)
             }
         };
-        outcome.map_err(|broken| {
-            let sent = attempt.sent.get();
-            let cause = match (attempt.stop.get(), attempt.trouble.take(), broken) {
-                (Some(stop), ..) => Cause::Stopped(stop),
-                (_, _, Broken::TooLarge) => Cause::TooLarge(self.setup.max_body_bytes),
-                (_, _, Broken::Unsendable(problem)) => Cause::Unsendable(problem),
-                (_, Some(Trouble::Resolve(problem)), _) => Cause::Resolve(problem),
-                (_, Some(Trouble::Connect(error)), _) => Cause::Connect(error),
-                (_, Some(Trouble::Tls(problem)), _) => Cause::Tls(problem),
-                (_, _, Broken::ProxyCredentials) => Cause::ProxyCredentials,
-                (_, _, Broken::Http(error)) if wants_proxy_credentials(&error) => Cause::ProxyCredentials,
-                (_, None, Broken::Http(error)) if is_header_bomb(&error) => Cause::TooManyHeaders,
-                (_, None, Broken::Http(error)) if sent => Cause::Lost(describe(&error)),
-                (_, None, Broken::Http(error)) => Cause::Connect(error.into_io()),
-                (_, None, Broken::Body(error)) => Cause::Lost(describe(&ureq::Error::Io(error))),
-                // Only a stop breaks it off this way, and a stop is looked at first.
-                (_, None, Broken::Stopped) => Cause::Lost("the attempt was given up".to_owned()),
-            };
-            Failure {
-                cause,
-                maybe_executed: sent,
-                answered: attempt.answered.get(),
-                reused: attempt.reused.get(),
-                queued: attempt.queued.get(),
-            }
-        })
+        outcome.map_err(|broken| self.failure(&attempt, broken))
+    }
+
+    /// What became of an attempt.
+    fn failure(&self, attempt: &Attempt<'_>, broken: Broken) -> Failure {
+        let sent = attempt.sent.get();
+        let cause = match (attempt.stop.get(), attempt.trouble.take(), broken) {
+            (Some(stop), ..) => Cause::Stopped(stop),
+            (_, _, Broken::TooLarge) => Cause::TooLarge(self.setup.max_body_bytes),
+            (_, _, Broken::Unsendable(problem)) => Cause::Unsendable(problem),
+            (_, Some(Trouble::Resolve(problem)), _) => Cause::Resolve(problem),
+            (_, Some(Trouble::Connect(error)), _) => Cause::Connect(error),
+            (_, Some(Trouble::Tls(problem)), _) => Cause::Tls(problem),
+            (_, _, Broken::ProxyCredentials) => Cause::ProxyCredentials,
+            (_, _, Broken::Http(error)) if wants_proxy_credentials(&error) => Cause::ProxyCredentials,
+            (_, None, Broken::Http(error)) if is_header_bomb(&error) => Cause::TooManyHeaders,
+            (_, None, Broken::Http(error)) if sent => Cause::Lost(describe(&error)),
+            (_, None, Broken::Http(error)) => Cause::Connect(error.into_io()),
+            (_, None, Broken::Body(error)) => Cause::Lost(describe(&ureq::Error::Io(error))),
+            // Only a stop breaks it off this way, and a stop is looked at first.
+            (_, None, Broken::Stopped) => Cause::Lost("the attempt was given up".to_owned()),
+        };
+        Failure {
+            cause,
+            maybe_executed: sent,
+            answered: attempt.answered.get(),
+            reused: attempt.reused.get(),
+            queued: attempt.queued.get(),
+        }
     }
 
     fn exchange(&self, wire: &Wire<'_>, attempt: &Attempt<'_>) -> Result<Received, Broken> {
@@ -221,11 +229,7 @@ impl Http {
             None => agent.run(self.request(wire, ())?),
         };
         let (parts, body) = response.map_err(Broken::Http)?.into_parts();
-        if parts.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED && self.setup.route.forward().is_some() {
-            // It is from the proxy, which has not passed the request on.
-            attempt.sent.set(false);
-            return Err(Broken::ProxyCredentials);
-        }
+        self.check_proxy(parts.status, attempt)?;
         let limit = self.setup.max_body_bytes;
         let announced = body.content_length().unwrap_or(0);
         if announced > limit {
@@ -246,6 +250,16 @@ impl Http {
             body: bytes,
             reused: attempt.reused.get(),
         })
+    }
+
+    /// Whether an answer is from the server, and not from a proxy that wants other credentials.
+    fn check_proxy(&self, status: StatusCode, attempt: &Attempt<'_>) -> Result<(), Broken> {
+        if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED && self.setup.route.forward().is_some() {
+            // The proxy has not passed the request on.
+            attempt.sent.set(false);
+            return Err(Broken::ProxyCredentials);
+        }
+        Ok(())
     }
 
     fn request<B>(&self, wire: &Wire<'_>, body: B) -> Result<Request<B>, Broken> {
@@ -333,16 +347,31 @@ impl Setup {
             .max_response_header_size(MAX_HEAD)
             .timeout_await_100(None)
             .build();
-        let forward = || self.route.forward().cloned();
-        let tcp = tcp::Tcp { names: Arc::clone(&names), socket: self.socket.clone(), forward: forward() };
-        let tls = tls::Tls::new(self.trust.clone(), forward());
         let observer = exchange::Observer {
             tunnelled: self.route.tunnel().is_some(),
             forwarded: self.route.forward().is_some(),
         };
-        let connector = ().chain(ConnectProxyConnector::default()).chain(tcp).chain(tls).chain(observer);
-        Agent::with_parts(config, connector, resolve::CachingResolver { names, forward: forward() })
+        let connector = lines(self.tcp(&names), self.tls()).chain(observer);
+        Agent::with_parts(config, connector, self.resolver(names))
     }
+
+    fn tcp(&self, names: &Arc<resolve::Names>) -> tcp::Tcp {
+        let forward = self.route.forward().cloned();
+        tcp::Tcp { names: Arc::clone(names), socket: self.socket.clone(), forward }
+    }
+
+    fn tls(&self) -> tls::Tls {
+        tls::Tls::new(self.trust.clone(), self.route.forward().cloned())
+    }
+
+    fn resolver(&self, names: Arc<resolve::Names>) -> resolve::CachingResolver {
+        resolve::CachingResolver { names, forward: self.route.forward().cloned() }
+    }
+}
+
+/// What opens connections, tunnels and TLS included, for whatever is spoken over them.
+fn lines(tcp: tcp::Tcp, tls: tls::Tls) -> impl Connector<Out = impl Transport> {
+    ().chain(ConnectProxyConnector::default()).chain(tcp).chain(tls)
 }
 
 fn user_agent(options: &Options) -> Result<HeaderValue, Error> {

@@ -113,7 +113,11 @@ impl Tls {
     }
 }
 
-fn certificates(param: &str, path: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
+/// The certificates in a PEM file.
+///
+/// # Errors
+/// [`Error::Config`] naming the file and `param`.
+pub(crate) fn certificates(param: &str, path: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
     let problem = |text: String| Error::config(param, format!("`{param}` {path}: {text}"));
     let certificates = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)

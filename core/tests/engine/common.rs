@@ -36,6 +36,8 @@ pub(crate) enum Reply {
     Send(String),
     /// Send this, then close without a word.
     SendAndClose(String),
+    /// Send this, then say nothing until the client goes away.
+    SendAndHold(String),
     /// Send this one byte at a time, with a pause between them.
     Drip(String, Duration),
     /// Close without an answer.
@@ -122,6 +124,11 @@ fn serve(stream: TcpStream, connection: usize, asked: &Sender<(Seen, Sender<Repl
             Reply::Send(text) => stream.write_all(text.as_bytes()),
             Reply::SendAndClose(text) => {
                 let _ = stream.write_all(text.as_bytes());
+                return;
+            }
+            Reply::SendAndHold(text) => {
+                let _ = stream.write_all(text.as_bytes());
+                let _ = reader.read(&mut [0]);
                 return;
             }
             Reply::Drip(text, pause) => text.as_bytes().iter().try_for_each(|byte| {

@@ -4,10 +4,13 @@
 mod answers;
 mod common;
 mod faults;
+mod follow;
 mod limits;
+mod live;
 mod options;
 mod proxies;
 mod secrets;
 mod servers;
 mod tls;
 mod typed;
+mod watch;

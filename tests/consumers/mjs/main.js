@@ -1,4 +1,5 @@
 import { AutonomiClient, NotFoundError, TaskManager } from 'loki-mode-sdk';
+import { sign, unwrap } from 'loki-mode-sdk/webhooks';
 
 const client = new AutonomiClient({ baseUrl: process.argv[2], token: 'loki_x' });
 const tasks = new TaskManager(client);
@@ -7,5 +8,7 @@ try {
   await client.getProject(999);
 } catch (err) {
   if (!(err instanceof NotFoundError)) throw err;
-  console.log(`${task.title}, then ${err.statusCode}`);
+  const body = '{"event": "task_complete"}';
+  const event = unwrap(body, sign(body, 'a'), 'a');
+  console.log(`${task.title}, then ${err.statusCode}, then ${event.type}`);
 }

@@ -1,4 +1,5 @@
 import { AutonomiClient, type ClientOptions, NotFoundError, type Task, TaskManager } from 'loki-mode-sdk';
+import { sign, unwrap, type WebhookEvent } from 'loki-mode-sdk/webhooks';
 
 declare const process: { argv: [string, string, string] };
 
@@ -10,7 +11,9 @@ async function main(): Promise<void> {
     await client.getProject(999);
   } catch (err) {
     if (!(err instanceof NotFoundError)) throw err;
-    console.log(`${tasks[0]?.title}, then ${err.statusCode}`);
+    const body = '{"event": "task_complete"}';
+    const event: WebhookEvent = unwrap(body, sign(body, 'a'), 'a');
+    console.log(`${tasks[0]?.title}, then ${err.statusCode}, then ${event.type}`);
   }
 }
 

@@ -6,11 +6,14 @@ import { binary } from './binaries.mjs';
 
 export const TOKEN = 'loki_admin_of_the_tests';
 
-/** Starts one that answers as this profile does; gives its base URL and a way to stop it. */
-export async function startControlPlane(profile) {
+/**
+ * Starts one that answers as this profile does, with further options as on its command line; gives its base URL and a
+ * way to stop it.
+ */
+export async function startControlPlane(profile, ...options) {
   const child = spawn(
     binary('loki-control-plane', 'LOKI_CONTROL_PLANE'),
-    ['--port', '0', '--seed', '--token', TOKEN, '--profile', profile],
+    ['--port', '0', '--seed', '--token', TOKEN, '--profile', profile, ...options],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   const lines = createInterface({ input: child.stdout });

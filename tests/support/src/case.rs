@@ -65,7 +65,7 @@ pub struct ClientSetup {
 pub struct Call {
     /// Name of the operation.
     pub operation: String,
-    /// Arguments by wire name.
+    /// Arguments by their names in the table.
     pub arguments: BTreeMap<String, Value>,
     #[serde(default, deserialize_with = "some")]
     result: Option<Value>,

@@ -97,4 +97,4 @@ macro_rules! subjects {
     };
 }
 
-subjects! { audit bridges checkpoints decoding dialect errors input keys projects retries runs sessions status tasks tenants }
+subjects! { audit bridges checkpoints decoding dialect errors input keys live projects retries runs sessions status tasks tenants }

@@ -1,12 +1,17 @@
-//! Following the events of a run.
+//! Events: what is new in a run, and streams that give one event after the other.
+
+mod feed;
+mod options;
+mod stream;
 
 use loki_mode_core::Value;
 use pyo3::prelude::*;
 
+pub(crate) use self::stream::Stream;
 use crate::arguments;
 use crate::client::{Client, Given, data};
 
-/// What has been given out so far, for each run that is followed.
+/// What has been given out so far, for each run that is polled.
 #[pyclass(frozen, module = "loki_mode_sdk._native")]
 pub(crate) struct EventStream {
     client: Py<Client>,
@@ -31,13 +36,7 @@ impl EventStream {
         headers: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let run_id: Value = arguments::id("run_id", run_id)?;
-        let since = match since.is_none() {
-            true => None,
-            false => {
-                let text = arguments::text("since", since)?;
-                Some(text.ok_or_else(|| arguments::mismatch("since", "str", since))?)
-            }
-        };
+        let since = if since.is_none() { None } else { Some(options::moment("since", since)?) };
         let given = Given { timeout, max_retries, headers };
         let response = self
             .client

@@ -1,0 +1,102 @@
+"""Iterators of events. Imported when first used."""
+
+from __future__ import annotations
+
+from loki_mode_sdk import _native
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import NoReturn, TypeVar
+
+    from loki_mode_sdk.generated.models import RunEvent
+
+    Self = TypeVar("Self", bound="Stream")
+
+__all__ = ["RunFollower", "Stream"]
+
+
+class Stream(_native.Stream):
+    """What all iterators of events have in common.
+
+    The next event is waited for on the thread that asks for it; there is no other. An error leaves
+    the iterator as it was: asking again goes on where it stands. It belongs to the process that
+    made it.
+
+    It is closed by `close`, by leaving a `with` block, and when nothing refers to it any more.
+    """
+
+    def close(self) -> None:
+        """Ends the iteration, also one that waits in another thread; the second time, does nothing."""
+        self._close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"{type(self).__name__} cannot be pickled: it holds a connection. Hand on what it was made "
+            "from, and make one where it is used."
+        )
+
+
+class RunFollower(Stream):
+    """An iterator of the events of one run or of many, made by `EventStream.follow` and `follow_many`.
+
+    It gives each event exactly once, in the order of its run, and ends when the runs have ended and
+    all of their events were given. While the server cannot be reached, is overloaded or restarts, it
+    waits and tries again.
+
+    Raises:
+        NotFoundError: There is no such run, also after a while (404).
+        AuthenticationError: The token is missing or not valid (401).
+        PermissionDeniedError: The token lacks the scope for this (403).
+        APITimeoutError: `timeout` is over; or the server did not answer at all, before the first
+            answer.
+        APIConnectionError: The server cannot be reached, before the first answer.
+        DecodeError: An event is not what it should be; it is left out when asked again.
+        ConfigError: Another thread is waiting for the next event; the client is closed; or this is
+            the child of a fork, and the iterator belongs to the parent.
+        AutonomiError: Anything else; see the subclasses.
+    """
+
+    if TYPE_CHECKING:
+
+        def __next__(self) -> RunEvent: ...
+
+    @property
+    def cursor(self) -> str:
+        """Where to go on after the event that was given last, for `cursor` of a later call.
+
+        It is plain ASCII without spaces, holds no secret, and is good for any time, process and
+        machine. Keep it once an event was dealt with: whoever goes on from it gets the next one.
+        """
+        return self._cursor
+
+    @property
+    def status(self) -> str | None:
+        """The last known state of the run; None before it was asked for, and where many are followed."""
+        return self._status_of()
+
+    def status_of(self, run_id: int | str) -> str | None:
+        """Returns the last known state of one of the runs that are followed, if there is one."""
+        return self._status_of(run_id)
+
+
+for _class in (Stream, RunFollower):
+    # Tracebacks and `help()` name classes by the path that users import.
+    _class.__module__ = "loki_mode_sdk"
+del _class

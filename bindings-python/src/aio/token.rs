@@ -1,0 +1,75 @@
+//! Tokens that a function of the caller's gives. A thread of the pool cannot call it: it asks the coroutine of its call,
+//! which calls or awaits the function in the caller's own context, and waits for the answer as long as the call may.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+
+use loki_mode_core::{Error, ErrorInfo, ErrorKind};
+use pyo3::prelude::*;
+
+use super::progress::Progress;
+
+/// Why there is no token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoToken {
+    /// The function raised something, which the coroutine has kept.
+    Failed,
+    Late,
+    Cancelled,
+}
+
+impl fmt::Display for NoToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NoToken::Failed => "the token provider failed",
+            NoToken::Late => "the token provider gave no token within the time of the call",
+            NoToken::Cancelled => "the call was cancelled while it waited for a token",
+        })
+    }
+}
+
+impl std::error::Error for NoToken {}
+
+thread_local! {
+    /// The call that this thread executes: the engine asks for a token without saying for which.
+    static CURRENT: RefCell<Option<Arc<Progress>>> = const { RefCell::new(None) };
+}
+
+/// Runs the job of a call; whoever asks for a token meanwhile is told by it for whom.
+pub(super) fn during<T>(call: &Arc<Progress>, job: impl FnOnce() -> T) -> T {
+    struct Reset;
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            CURRENT.set(None);
+        }
+    }
+    CURRENT.set(Some(Arc::clone(call)));
+    let _reset = Reset;
+    job()
+}
+
+/// Asks for a token in the name of the call that this thread executes for asyncio; `None` if it executes none.
+pub(crate) fn ask(provider: &Arc<Py<PyAny>>) -> Option<Result<String, NoToken>> {
+    let call = CURRENT.with_borrow(Clone::clone)?;
+    Some(call.ask(provider))
+}
+
+/// A token that did not come in time is a call that took too long.
+pub(super) fn late_is_a_timeout(error: Error) -> Error {
+    let cause = error.details().cause.as_ref().and_then(|cause| cause.downcast_ref::<NoToken>());
+    if cause != Some(&NoToken::Late) {
+        return error;
+    }
+    let info = error.info();
+    ErrorInfo {
+        kind: ErrorKind::Timeout,
+        message: NoToken::Late.to_string(),
+        // What an attempt before this one did is not known.
+        maybe_executed: Some(info.attempts > 0),
+        param: None,
+        cause: None,
+        ..info
+    }
+    .into()
+}

@@ -1,0 +1,130 @@
+//! What a stream is opened with, as it comes from Python.
+
+use loki_mode_core::Value;
+use loki_mode_core::events::{FollowOptions, LiveOptions, Until};
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+
+use crate::arguments;
+use crate::finalizing::call;
+
+/// How runs are to be followed.
+#[derive(Default)]
+pub(super) struct Follow {
+    pub(super) run_id: Option<Value>,
+    pub(super) run_ids: Vec<Value>,
+    pub(super) project_id: Option<Value>,
+    pub(super) options: FollowOptions,
+    /// Is asked about each event whether it was the last.
+    pub(super) until: Option<Py<PyAny>>,
+}
+
+impl Follow {
+    /// Reads what is given by name; `None` is "not given".
+    pub(super) fn read(given: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let mut follow = Follow::default();
+        for (name, value) in given {
+            if value.is_none() {
+                continue;
+            }
+            let name = name.extract::<String>()?;
+            let (name, value) = (name.as_str(), &value);
+            let options = &mut follow.options;
+            match name {
+                "run_id" => follow.run_id = Some(arguments::id(name, value)?),
+                "run_ids" => follow.run_ids = ids(name, value)?,
+                "project_id" => follow.project_id = Some(arguments::id(name, value)?),
+                "since" => options.since = Some(moment(name, value)?),
+                "cursor" => options.cursor = Some(text(name, value)?),
+                "poll_interval" => options.poll_interval = arguments::seconds(name, value)?,
+                "timeout" => options.timeout = Some(arguments::seconds(name, value)?),
+                "until" if !value.is_instance_of::<PyString>() && value.is_callable() => {
+                    follow.until = Some(value.clone().unbind());
+                }
+                "until" => options.until = until(name, value)?,
+                _ => return Err(unknown(name)),
+            }
+        }
+        Ok(follow)
+    }
+}
+
+/// Which live events are wanted.
+pub(super) fn live(given: &Bound<'_, PyDict>) -> PyResult<LiveOptions> {
+    let mut options = LiveOptions::default();
+    for (name, value) in given {
+        if value.is_none() {
+            continue;
+        }
+        let name = name.extract::<String>()?;
+        let (name, value) = (name.as_str(), &value);
+        match name {
+            "session_id" => options.session_id = Some(arguments::id(name, value)?),
+            "types" => options.types = texts(name, "a collection of str", value)?,
+            "min_level" => options.min_level = Some(text(name, value)?),
+            "history" => options.history = Some(arguments::count(name, value)?),
+            _ => return Err(unknown(name)),
+        }
+    }
+    Ok(options)
+}
+
+/// A moment: text as servers send it, or a `datetime`.
+pub(super) fn moment(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+    const EXPECTED: &str = "str or datetime.datetime";
+    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    if let Some(text) = arguments::text(name, value)? {
+        return Ok(text);
+    }
+    let py = value.py();
+    if !value.is_instance(CLASS.import(py, "datetime", "datetime")?)? {
+        return Err(arguments::mismatch(name, EXPECTED, value));
+    }
+    // One without an offset stays without, which means UTC to the engine.
+    let written = call(&value.getattr(intern!(py, "isoformat"))?, (), None)?;
+    arguments::text(name, &written)?.ok_or_else(|| arguments::mismatch(name, EXPECTED, value))
+}
+
+fn until(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Until> {
+    if let Some(state) = arguments::text(name, value)? {
+        return Ok(Until::States(vec![state]));
+    }
+    let states = texts(name, "str, a collection of str, or a function", value)?;
+    Ok(if states.is_empty() { Until::Never } else { Until::States(states) })
+}
+
+fn texts(name: &str, expected: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    let read = |item: Bound<'_, PyAny>| {
+        arguments::text(name, &item)?.ok_or_else(|| {
+            let found =
+                item.get_type().name().map_or_else(|_| "something else".to_owned(), |name| name.to_string());
+            PyTypeError::new_err(format!("{name} must be {expected}, not a collection with {found}"))
+        })
+    };
+    items(name, expected, value)?.iter().map(read).collect()
+}
+
+fn ids(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<Value>> {
+    items(name, "a collection of int or str", value)?.iter().map(|item| arguments::id(name, &item)).collect()
+}
+
+/// What stands in a list, or in whatever else can be iterated; a string would be taken for its characters.
+fn items<'py>(name: &str, expected: &str, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+    let py = value.py();
+    let is_text = value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>();
+    if is_text || !value.hasattr(intern!(py, "__iter__"))? {
+        return Err(arguments::mismatch(name, expected, value));
+    }
+    Ok(call(&py.get_type::<PyList>(), (value,), None)?.cast_into::<PyList>()?)
+}
+
+fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+    arguments::text(name, value)?.ok_or_else(|| arguments::mismatch(name, "str", value))
+}
+
+fn unknown(name: &str) -> PyErr {
+    PyTypeError::new_err(format!("there is no option {name}"))
+}

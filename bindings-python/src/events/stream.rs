@@ -1,0 +1,94 @@
+//! The class below all iterators of events in Python.
+
+use pyo3::exceptions::{PySystemError, PyTypeError};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::feed::Feed;
+use super::options::{self, Follow};
+use crate::client::Client;
+use crate::{arguments, errors};
+
+/// An iterator of events. The classes that users know extend it in Python; that it is iterated here has a reason:
+/// between this and a `for` loop there is no Python code, at which a signal could take away an event.
+#[pyclass(frozen, subclass, module = "loki_mode_sdk._native")]
+pub(crate) struct Stream {
+    feed: Feed,
+    /// The id of the run, if it is one that is followed.
+    run_id: Option<String>,
+}
+
+#[pymethods]
+impl Stream {
+    #[new]
+    #[pyo3(signature = (client, source, **options))]
+    fn new(
+        py: Python<'_>,
+        client: &Bound<'_, Client>,
+        source: &str,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let none = PyDict::new(py);
+        let options = options.unwrap_or(&none);
+        let engine = &client.get().engine;
+        let (opened, until, run_id) = match source {
+            "follow" => {
+                let Follow { run_id, options, until, .. } = Follow::read(options)?;
+                let run_id =
+                    run_id.ok_or_else(|| PyTypeError::new_err("run_id must be int or str, not None"))?;
+                let text = run_id.to_text().into_owned();
+                (engine.follow(run_id, &options), until, Some(text))
+            }
+            "follow_many" => {
+                let Follow { run_ids, project_id, options, until, .. } = Follow::read(options)?;
+                (engine.follow_many(run_ids, project_id, &options), until, None)
+            }
+            "events" => (engine.events(&options::live(options)?), None, None),
+            _ => return Err(PySystemError::new_err(format!("the native module knows no stream {source}"))),
+        };
+        let stream = opened.map_err(|error| errors::raise(py, error))?;
+        Ok(Stream { feed: Feed::new(stream, until), run_id })
+    }
+
+    fn __iter__(this: Bound<'_, Self>) -> Bound<'_, Self> {
+        this
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.feed.next(py)
+    }
+
+    /// Ends the iteration, whichever thread it is in.
+    #[pyo3(name = "_close")]
+    fn close(&self) {
+        self.feed.close();
+    }
+
+    #[getter(_closed)]
+    fn is_closed(&self) -> bool {
+        self.feed.is_closed()
+    }
+
+    /// Where to go on after the event that was given out last.
+    #[getter(_cursor)]
+    fn cursor(&self) -> String {
+        self.feed.cursor()
+    }
+
+    /// The last known state of a run; without an id, of the one that is followed.
+    #[pyo3(name = "_status_of", signature = (run_id=None))]
+    fn status_of(&self, run_id: Option<&Bound<'_, PyAny>>) -> PyResult<Option<String>> {
+        let given = run_id.map(|id| arguments::id("run_id", id)).transpose()?;
+        let id = given.as_ref().map(loki_mode_core::Value::to_text);
+        Ok(id.as_deref().or(self.run_id.as_deref()).and_then(|id| self.feed.status_of(id)))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.feed.traverse(&visit)
+    }
+
+    fn __clear__(&self) {
+        self.feed.clear();
+    }
+}

@@ -1,0 +1,115 @@
+//! A project whose runs are followed as they start.
+
+use std::time::Instant;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::track::RunState;
+use super::{Follower, arguments};
+use crate::args::Value;
+use crate::error::Error;
+use crate::events::stream::Pull;
+use crate::events::timeline::no_timeline;
+use crate::events::timestamp::parse_timestamp;
+use crate::events::watermark::{Entry, Id, Watermark, fingerprint};
+
+/// How many runs are asked for at a time, and how often, when the runs of a project are listed.
+const PAGE: i64 = 200;
+const MAX_PAGES: i64 = 50;
+
+/// A project whose runs are taken up as they start.
+pub(super) struct Project {
+    pub(super) id: Value,
+    /// Which runs were seen.
+    pub(super) mark: Watermark,
+    pub(super) due: Instant,
+    /// Runs that are active at the first look are taken up, too.
+    pub(super) first: bool,
+}
+
+#[derive(Deserialize)]
+struct ListedRun<'a> {
+    #[serde(borrow)]
+    id: &'a RawValue,
+    #[serde(borrow, default)]
+    started_at: Option<std::borrow::Cow<'a, str>>,
+    // Not a `RunState`: what is flattened cannot hold the text of a value.
+    #[serde(borrow, default)]
+    status: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow, default)]
+    ended_at: Option<&'a RawValue>,
+}
+
+impl Follower {
+    /// Looks for runs of the project that have started.
+    pub(super) fn discover(&mut self, pull: &mut Pull<'_>) -> Result<(), Error> {
+        let Some(project) = &self.project else { return Ok(()) };
+        let (id, first) = (project.id.clone(), project.first);
+        let mut found: Vec<(Value, Entry, bool)> = Vec::new();
+        for page in 0..MAX_PAGES {
+            let named = vec![
+                ("project_id", Some(id.clone())),
+                ("limit", Some(Value::Int(PAGE))),
+                ("offset", Some(Value::Int(page * PAGE)).filter(|_| page > 0)),
+            ];
+            let args = arguments(self.operations.runs, named)?;
+            let response = match self.call(pull, self.operations.runs, args) {
+                Ok(response) => response,
+                Err(error) if self.may_pass(&error) => {
+                    let hold = self.hold;
+                    if let Some(project) = &mut self.project {
+                        project.due = hold;
+                    }
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
+            let runs: Vec<ListedRun<'_>> = serde_json::from_str(response.payload()?).map_err(no_timeline)?;
+            let mut old = false;
+            for run in &runs {
+                let time = run.started_at.as_deref().and_then(parse_timestamp);
+                let entry = Entry { id: Id::from_json(run.id.get()), print: fingerprint(time, "run"), time };
+                old |= found.iter().any(|(_, known, _)| known.id == entry.id);
+                let state = RunState { status: run.status.clone(), ended_at: run.ended_at };
+                found.push((json_id(run.id), entry, state.has_ended()));
+            }
+            let Some(project) = &self.project else { return Ok(()) };
+            old |= found.iter().any(|(_, entry, _)| project.mark.knows(entry));
+            if old || (runs.len() as i64) < PAGE {
+                break;
+            }
+        }
+        let Some(project) = &mut self.project else { return Ok(()) };
+        project.due = Instant::now() + self.interval;
+        project.first = false;
+        let entries: Vec<Entry> = found.iter().map(|(_, entry, _)| entry.clone()).collect();
+        let fresh = project.mark.look(&entries).fresh;
+        for at in &fresh {
+            project.mark.give(&entries[*at]);
+        }
+        let fresh: Vec<_> = fresh.into_iter().map(|at| found[at].clone()).collect();
+        let mark = self.project_mark();
+        let mut places = Vec::new();
+        for (id, _, has_ended) in fresh {
+            let text = id.to_text();
+            let is_followed = self.tracks.iter().any(|track| track.id.to_text() == text);
+            if !(is_followed || first && has_ended) {
+                places.push(self.take_up(id, None, true));
+            }
+        }
+        pull.position(|position| {
+            position.cursor.project = mark;
+            position.cursor.runs.extend(places);
+        });
+        Ok(())
+    }
+}
+
+/// The id of a run as an argument.
+fn json_id(id: &RawValue) -> Value {
+    match serde_json::from_str::<String>(id.get()) {
+        Ok(text) => Value::Str(text),
+        Err(_) => id.get().parse().map_or_else(|_| Value::Str(id.get().to_owned()), Value::Int),
+    }
+}

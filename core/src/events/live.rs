@@ -1,0 +1,384 @@
+//! Live events over server-sent events: connected again when the connection is lost or silent, without repeating
+//! anything, and with a word where something may be missing.
+
+mod event;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use loki_mode_spec::{EVENTS, Operation, Returns};
+use ureq::http::{HeaderName, HeaderValue, header};
+
+pub(super) use self::event::gap_json;
+use self::event::{Filter, read_event};
+use super::follow::{LONGEST_ABSENCE, is_passing};
+use super::pace::Patience;
+use super::replay::{Gap, News, Remark, Replay};
+use super::sse::{Parser, Piece};
+use super::stream::{Batch, Pull, Source, Step, Stream};
+use crate::args::Value;
+use crate::client::Client;
+use crate::error::{Error, ErrorInfo, ErrorKind};
+use crate::execution::{Execution, Incoming};
+use crate::request::Request;
+use crate::transport::{Opened, Reading};
+
+/// The call that opens the stream.
+static OPEN: Operation =
+    Operation::get(EVENTS.name, EVENTS.path, Returns::Nothing).doc(EVENTS.doc).params(EVENTS.params);
+
+/// How many events a server is asked for when the connection was lost: all that it remembers.
+const WHOLE_HISTORY: &str = "1000";
+/// How long a server may be silent. Real ones show that they are there every 15 or 30 s.
+const FIRST_SILENCE: Duration = Duration::from_secs(45);
+const LEAST_SILENCE: Duration = Duration::from_secs(5);
+const LONGEST_SILENCE: Duration = Duration::from_secs(600);
+/// How long to wait for more of a replay whose end is not announced, and how long at the most.
+const REPLAY_PAUSE: Duration = Duration::from_millis(700);
+const LONGEST_REPLAY: Duration = Duration::from_secs(5);
+/// A connection that lasted so long was a good one.
+const GOOD: Duration = Duration::from_secs(1);
+
+/// Which live events are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct LiveOptions {
+    /// Only events of this session. Default: of all.
+    pub session_id: Option<Value>,
+    /// Only events of these types, in either spelling: `task:completed` or `task.completed`. Default: all.
+    pub types: Vec<String>,
+    /// Only lines of the log of this level or above: `debug`, `info`, `warn` or `error`. Default: all.
+    pub min_level: Option<String>,
+    /// How many of the latest events to begin with. Default: none.
+    pub history: Option<u32>,
+}
+
+impl Client {
+    /// Live events (GET /api/events), as they happen, each once. The stream does not end by itself: it connects again
+    /// when the connection is lost, or silent for too long, and asks for what was missed. Where that is not to be had, it
+    /// gives an event of type `gap`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the option that is no good.
+    pub fn events(&self, options: &LiveOptions) -> Result<Stream, Error> {
+        let filter = Filter::new(options)?;
+        let now = Instant::now();
+        let live = Live {
+            client: self.clone(),
+            query: query_of(options),
+            history: options.history,
+            filter,
+            replay: Replay::default(),
+            connection: None,
+            ready: VecDeque::new(),
+            patience: Patience::default(),
+            hold: now,
+            began: now,
+            connected_before: false,
+            absent_since: None,
+            retry: Duration::ZERO,
+            beats: Beats::default(),
+        };
+        Ok(Stream::new(Box::new(live), Default::default()))
+    }
+}
+
+/// The stream of live events.
+struct Live {
+    client: Client,
+    /// What is asked for each time.
+    query: Vec<(&'static str, String)>,
+    history: Option<u32>,
+    filter: Filter,
+    replay: Replay,
+    connection: Option<Connection>,
+    /// What was read and not handed out yet.
+    ready: VecDeque<News>,
+    patience: Patience,
+    /// No connection before this moment.
+    hold: Instant,
+    began: Instant,
+    connected_before: bool,
+    /// Since when a server that had the route has not.
+    absent_since: Option<Instant>,
+    /// How long the server asks to wait before connecting again.
+    retry: Duration,
+    beats: Beats,
+}
+
+/// The signs of life that a server gives at regular times, and so how long it may be silent.
+#[derive(Debug, Default)]
+struct Beats {
+    /// The last one on this connection.
+    last: Option<Instant>,
+    /// The longest time between two, and how many such times there were.
+    longest: Duration,
+    count: u32,
+    /// How often a server that gives none was silent for too long.
+    lapses: u32,
+}
+
+impl Beats {
+    fn beat(&mut self, now: Instant) {
+        if let Some(last) = self.last.replace(now) {
+            self.longest = self.longest.max(now - last);
+            self.count += 1;
+        }
+    }
+
+    /// Silence longer than this means that the server, or something on the way, is gone.
+    fn longest_silence(&self) -> Duration {
+        match self.count {
+            // Losing a connection for nothing costs little, but should not happen again and again.
+            0 | 1 => (FIRST_SILENCE * 2_u32.saturating_pow(self.lapses.min(8))).min(LONGEST_SILENCE),
+            _ => (self.longest * 3).clamp(LEAST_SILENCE, LONGEST_SILENCE),
+        }
+    }
+}
+
+/// An open connection.
+struct Connection {
+    opened: Opened,
+    parser: Parser,
+    since: Instant,
+    heard: Instant,
+    /// Something was sent on it.
+    is_good: bool,
+}
+
+fn query_of(options: &LiveOptions) -> Vec<(&'static str, String)> {
+    let wire = |name: &str| EVENTS.params.iter().find(|param| param.name == name).map(|param| param.wire);
+    // Servers compare names as text, and each has one of the two spellings.
+    let types: Vec<String> = options
+        .types
+        .iter()
+        .flat_map(|name| [name.replacen('.', ":", 1), name.replacen(':', ".", 1)])
+        .collect();
+    let pairs = [
+        ("session_id", options.session_id.as_ref().map(|id| id.to_text().into_owned())),
+        ("types", Some(types.join(",")).filter(|types| !types.is_empty())),
+        ("min_level", options.min_level.clone()),
+    ];
+    pairs.into_iter().filter_map(|(name, value)| Some((wire(name)?, value?))).collect()
+}
+
+impl Live {
+    fn request(&self) -> Request {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(&self.query);
+        let history = match self.history {
+            _ if self.connected_before => Some(WHOLE_HISTORY.to_owned()),
+            history => history.map(|count| count.to_string()),
+        };
+        let name = EVENTS.params.iter().find(|param| param.name == "history").map(|param| param.wire);
+        if let (Some(name), Some(history)) = (name, history) {
+            query.append_pair(name, &history);
+        }
+        Request { query: query.finish(), ..Request::get(EVENTS.path) }
+    }
+
+    fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        let mut headers = vec![
+            (header::ACCEPT, HeaderValue::from_static("text/event-stream")),
+            (header::ACCEPT_ENCODING, HeaderValue::from_static("identity")),
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        ];
+        // An id that fits in no header is not asked for; the replay is.
+        if let (Some(name), Some(id)) = (EVENTS.resume_header, self.replay.last_event_id())
+            && let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(id))
+        {
+            headers.push((name, value));
+        }
+        headers
+    }
+
+    fn connect(&mut self, pull: &mut Pull<'_>) -> Result<(), Error> {
+        self.client.check_open()?;
+        let call = pull.call(self.client.options().timeout);
+        let opened = Execution::begin(self.client.shared(), &OPEN, &call)
+            .and_then(|execution| execution.open(&self.request(), self.headers()));
+        let Incoming { opened, attempt_log } = match opened {
+            Ok(incoming) => incoming,
+            Err(error) => {
+                pull.note(error.details().attempt_log.iter().cloned());
+                return self.setback(error);
+            }
+        };
+        pull.note(attempt_log);
+        let kind =
+            opened.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        if !kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream") {
+            let message =
+                format!("GET {}: the answer is of type {kind:?}, not a stream of events", EVENTS.path);
+            return self.setback(ErrorInfo::new(ErrorKind::Decode, message).into());
+        }
+        let date = opened.headers.get(header::DATE).and_then(|date| date.to_str().ok());
+        let server_time = date
+            .and_then(|date| httpdate::parse_http_date(date).ok())
+            .and_then(|date| jiff::Timestamp::try_from(date).ok());
+        self.replay.connected(server_time, !self.connected_before);
+        let now = Instant::now();
+        let limit = usize::try_from(self.client.options().max_body_bytes).unwrap_or(usize::MAX);
+        let parser = Parser::new(limit);
+        self.connection = Some(Connection { opened, parser, since: now, heard: now, is_good: false });
+        (self.connected_before, self.absent_since) = (true, None);
+        Ok(())
+    }
+
+    /// Connecting failed.
+    ///
+    /// # Errors
+    /// The failure, if there is no point in trying again.
+    fn setback(&mut self, error: Error) -> Result<(), Error> {
+        let now = Instant::now();
+        let asked = error.details().retry_after.and_then(crate::retry::duration);
+        self.hold = now + self.patience.failed(asked, fastrand::f64()).max(self.retry);
+        let passes = match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotAvailable | ErrorKind::Decode if self.connected_before => {
+                self.absent_since.get_or_insert(now).elapsed() < LONGEST_ABSENCE
+            }
+            _ => {
+                let patient = self.connected_before || self.began.elapsed() < self.client.options().timeout;
+                is_passing(&error) && patient
+            }
+        };
+        if passes { Ok(()) } else { Err(explained(error)) }
+    }
+
+    /// Reads what has come, or waits for it.
+    fn read(&mut self, pull: &Pull<'_>, deadline: Instant) -> Result<(), Error> {
+        let Some(connection) = &mut self.connection else { return Ok(()) };
+        let mut buffer = [0; 16 << 10];
+        let reading = connection.opened.read(&pull.limits(deadline), &mut buffer);
+        let count = match reading {
+            Ok(Reading::Bytes(count)) => count,
+            Ok(Reading::Nothing) => return Ok(()),
+            Ok(Reading::End) => {
+                self.lost();
+                return Ok(());
+            }
+            Err(failure) => return Err(super::stream::stopped(&failure.cause)),
+        };
+        let now = Instant::now();
+        (connection.heard, connection.is_good) = (now, true);
+        let mut news = Vec::new();
+        let (filter, replay, retry, beats) =
+            (&self.filter, &mut self.replay, &mut self.retry, &mut self.beats);
+        let fed = connection.parser.feed(&buffer[..count], |piece| match piece {
+            Piece::Frame(frame) => {
+                if frame.name == b"heartbeat" {
+                    beats.beat(now);
+                }
+                if let Some(event) = read_event(&frame, filter) {
+                    replay.event(event, &mut news);
+                }
+            }
+            Piece::Comment(comment) => match Remark::read(comment) {
+                Some(remark) => replay.remark(remark, &mut news),
+                None => beats.beat(now),
+            },
+            Piece::Retry(delay) => *retry = delay.min(Duration::from_secs(60)),
+        });
+        self.ready.extend(news);
+        if fed.is_err() {
+            self.lost();
+            let message = format!(
+                "GET {}: an event is larger than {} bytes, the limit set by `max_body_bytes`",
+                EVENTS.path,
+                self.client.options().max_body_bytes
+            );
+            return Err(ErrorInfo::new(ErrorKind::Decode, message).into());
+        }
+        Ok(())
+    }
+
+    /// The connection is of no use any more.
+    fn lost(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        self.beats.last = None;
+        // What was held back cannot be told apart any better later.
+        self.settle();
+        if connection.is_good && connection.since.elapsed() >= GOOD {
+            self.patience.succeeded();
+        }
+        self.hold = Instant::now() + self.patience.failed(None, fastrand::f64()).max(self.retry);
+    }
+
+    /// Gives out what was held back.
+    fn settle(&mut self) {
+        let mut news = Vec::new();
+        self.replay.settle(&mut news);
+        self.ready.extend(news);
+    }
+
+    /// When something has to be done about the connection if nothing comes.
+    fn next_deadline(&self, connection: &Connection, began: Instant) -> Instant {
+        // A caller who was busy elsewhere has not been listening.
+        let silent = connection.heard.max(began) + self.beats.longest_silence();
+        if self.replay.is_holding() { silent.min(connection.heard.max(began) + REPLAY_PAUSE) } else { silent }
+    }
+
+    fn hand_out(&mut self) -> Option<Batch> {
+        if self.ready.is_empty() {
+            return None;
+        }
+        let count = self.ready.len();
+        let texts: Vec<String> = self
+            .ready
+            .drain(..)
+            .map(|news| match news {
+                News::Event(event) => event.json,
+                News::Gap(Gap { reason, last_event_id }) => gap_json(reason.word(), last_event_id.as_deref()),
+            })
+            .collect();
+        Some(Batch::new(format!("[{}]", texts.join(",")), count, EVENTS.item))
+    }
+}
+
+impl Source for Live {
+    fn step(&mut self, pull: &mut Pull<'_>) -> Result<Step, Error> {
+        let began = Instant::now();
+        loop {
+            if let Some(batch) = self.hand_out() {
+                return Ok(Step::Events(batch));
+            }
+            let Some(connection) = &self.connection else {
+                if !pull.wait_until(self.hold)? {
+                    return Ok(Step::Idle);
+                }
+                self.connect(pull)?;
+                continue;
+            };
+            let deadline = self.next_deadline(connection, began);
+            let is_over = Instant::now() >= deadline;
+            if self.replay.is_holding() && (is_over || connection.since.elapsed() >= LONGEST_REPLAY) {
+                self.settle();
+                continue;
+            }
+            if is_over {
+                // Nothing has come for so long that the server, or something on the way, must be gone.
+                self.beats.lapses += 1;
+                self.lost();
+                continue;
+            }
+            if pull.is_due() {
+                return Ok(Step::Idle);
+            }
+            let idle = pull.idle_at();
+            self.read(pull, deadline.min(idle))?;
+        }
+    }
+}
+
+/// Says what a server without live events has instead.
+fn explained(error: Error) -> Error {
+    let is_missing = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotAvailable);
+    if !is_missing {
+        return error;
+    }
+    let mut info = error.info();
+    info.kind = ErrorKind::NotAvailable;
+    info.message.push_str(
+        ". Live events are a route of the HTTP/SSE API, which dashboards lack; follow runs instead",
+    );
+    info.into()
+}

@@ -1,0 +1,205 @@
+//! What a frame of the stream says, in one form whatever the server.
+
+use std::borrow::Cow;
+
+use loki_mode_spec::EVENTS;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::LiveOptions;
+use crate::args::Value;
+use crate::error::Error;
+use crate::events::replay::Event;
+use crate::events::sse::Frame;
+use crate::events::timestamp::parse_timestamp;
+
+/// Which events are wanted: servers are asked for them only, but not all of them listen.
+#[derive(Debug)]
+pub(super) struct Filter {
+    session_id: Option<String>,
+    types: Vec<String>,
+    least_level: Option<usize>,
+}
+
+/// The levels of the log, in the order in which they grow.
+fn levels() -> &'static [&'static str] {
+    EVENTS.params.iter().find(|param| param.name == "min_level").map_or(&[], |param| param.known)
+}
+
+impl Filter {
+    pub(super) fn new(options: &LiveOptions) -> Result<Self, Error> {
+        let types: Vec<String> = options.types.iter().map(|name| with_colon(name).into_owned()).collect();
+        if types.iter().any(|name| name.is_empty() || name.contains(',')) {
+            let message = "`types` must be names of events such as \"task:completed\", one each";
+            return Err(Error::config("types", message));
+        }
+        let least_level = match options.min_level.as_deref() {
+            None => None,
+            Some(level) => {
+                let place = levels().iter().position(|known| *known == level);
+                Some(place.ok_or_else(|| {
+                    let message =
+                        format!("`min_level` must be one of {}, not {level:?}", levels().join(", "));
+                    Error::config("min_level", message)
+                })?)
+            }
+        };
+        let session_id = options.session_id.as_ref().map(|id| Value::to_text(id).into_owned());
+        Ok(Filter { session_id, types, least_level })
+    }
+
+    fn lets_pass(&self, kind: &str, session: Option<&RawValue>) -> bool {
+        if !self.types.is_empty() && !self.types.iter().any(|wanted| wanted == kind) {
+            return false;
+        }
+        let level =
+            kind.strip_prefix("log:").and_then(|level| levels().iter().position(|known| *known == level));
+        if let (Some(level), Some(least)) = (level, self.least_level)
+            && level < least
+        {
+            return false;
+        }
+        match (session, &self.session_id) {
+            (Some(session), Some(wanted)) if session.get() != "null" => {
+                session.get().trim_matches('"') == wanted
+            }
+            _ => true,
+        }
+    }
+}
+
+/// The name of a type with a colon: some servers say `task.completed`.
+fn with_colon(kind: &str) -> Cow<'_, str> {
+    if kind.contains(':') || !kind.contains('.') {
+        return Cow::Borrowed(kind);
+    }
+    Cow::Owned(kind.replacen('.', ":", 1))
+}
+
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    timestamp: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "sessionId")]
+    session_id: Option<&'a RawValue>,
+}
+
+/// The text of a JSON string.
+fn string(json: &RawValue) -> Option<String> {
+    serde_json::from_str(json.get()).ok()
+}
+
+fn quoted(text: &str) -> String {
+    let mut out = Vec::new();
+    Value::Str(text.to_owned()).write_json(&mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Reads a frame; `None` if nobody wants it.
+pub(super) fn read_event(frame: &Frame<'_>, filter: &Filter) -> Option<Event> {
+    let data = String::from_utf8_lossy(frame.data);
+    let frame_id = frame.id.map(|id| String::from_utf8_lossy(id).into_owned()).filter(|id| !id.is_empty());
+    if data.trim_start().starts_with('{')
+        && let Ok(Fields { id, kind: Some(kind), timestamp, session_id }) = serde_json::from_str(&data)
+        && let Some(said) = string(kind)
+    {
+        let normal = with_colon(&said);
+        if !filter.lets_pass(&normal, session_id) {
+            return None;
+        }
+        let time = timestamp.and_then(string).and_then(|text| parse_timestamp(&text));
+        let id = id.filter(|id| id.get() != "null");
+        let own_id = id.map(|id| string(id).unwrap_or_else(|| id.get().to_owned()));
+        let mut json = data.trim().to_owned();
+        if normal != said.as_str() {
+            let begin = kind.get().as_ptr() as usize - data.as_ptr() as usize;
+            let end = begin + kind.get().len();
+            json = format!("{}{}{}", &data[..begin], quoted(&normal), &data[end..]).trim().to_owned();
+        }
+        if let (None, Some(frame_id)) = (id, &frame_id) {
+            let rest = json.strip_prefix('{').unwrap_or_default();
+            json = format!(r#"{{"id":{},{rest}"#, quoted(frame_id));
+        }
+        return Some(Event { id: frame_id.or(own_id), time, json });
+    }
+    // Not an event in the usual form, such as the greeting of some servers: kept under the name of its frame.
+    let name = String::from_utf8_lossy(frame.name);
+    let kind = if name.is_empty() { Cow::Borrowed("message") } else { with_colon(&name) };
+    if !filter.lets_pass(&kind, None) {
+        return None;
+    }
+    let id = frame_id.as_deref().map_or("null".to_owned(), quoted);
+    let is_object = data.trim_start().starts_with('{') && serde_json::from_str::<&RawValue>(&data).is_ok();
+    let data = if is_object { data.trim().to_owned() } else { format!(r#"{{"text":{}}}"#, quoted(&data)) };
+    let json = format!(r#"{{"id":{id},"type":{},"timestamp":null,"data":{data}}}"#, quoted(&kind));
+    Some(Event { id: frame_id, time: None, json })
+}
+
+/// The event that says that others may be missing.
+pub(in crate::events) fn gap_json(reason: &str, last_event_id: Option<&str>) -> String {
+    let last = last_event_id.map_or("null".to_owned(), quoted);
+    format!(
+        r#"{{"id":null,"type":"gap","timestamp":null,"data":{{"reason":{},"lastEventId":{last}}}}}"#,
+        quoted(reason)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame<'a>(id: &'a str, name: &'a str, data: &'a str) -> Frame<'a> {
+        let id = Some(id.as_bytes()).filter(|id| !id.is_empty());
+        Frame { id, name: name.as_bytes(), data: data.as_bytes() }
+    }
+
+    fn read(frame: &Frame<'_>, options: &LiveOptions) -> Option<String> {
+        read_event(frame, &Filter::new(options).unwrap()).map(|event| event.json)
+    }
+
+    #[test]
+    fn events_of_every_server_come_in_one_form() {
+        let all = LiveOptions::default();
+        let usual =
+            r#"{"id":"evt_6","type":"task:completed","timestamp":"2026-11-21T22:57:36Z","data":{"x":1.0}}"#;
+        assert_eq!(read(&frame("evt_6", "task:completed", usual), &all).unwrap(), usual);
+        let dotted = usual.replace("task:completed", "task.completed");
+        assert_eq!(read(&frame("evt_6", "task.completed", &dotted), &all).unwrap(), usual);
+        let event = read_event(&frame("evt_6", "x", usual), &Filter::new(&all).unwrap()).unwrap();
+        assert_eq!(
+            (event.id.as_deref(), event.time),
+            (Some("evt_6"), parse_timestamp("2026-11-21T22:57:36Z"))
+        );
+        let without_id = r#"{"type":"heartbeat","data":{}}"#;
+        let with_id = r#"{"id":"evt_1","type":"heartbeat","data":{}}"#;
+        assert_eq!(read(&frame("evt_1", "heartbeat", without_id), &all).unwrap(), with_id);
+        let greeting = r#"{"id":null,"type":"connected","timestamp":null,"data":{"status":"idle"}}"#;
+        assert_eq!(read(&frame("", "connected", r#"{"status":"idle"}"#), &all).unwrap(), greeting);
+        let line = r#"{"id":null,"type":"log","timestamp":null,"data":{"text":"a \"raw\" line"}}"#;
+        assert_eq!(read(&frame("", "log", "a \"raw\" line"), &all).unwrap(), line);
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_left_out_also_if_the_server_sends_it() {
+        let event =
+            |kind: &str, session: &str| format!(r#"{{"type":"{kind}","sessionId":"{session}","data":{{}}}}"#);
+        let options = LiveOptions {
+            session_id: Some(Value::from("s-1")),
+            types: vec!["task.completed".to_owned(), "log:warn".to_owned(), "log:info".to_owned()],
+            min_level: Some("warn".to_owned()),
+            history: None,
+        };
+        let passes =
+            |kind: &str, session: &str| read(&frame("", "", &event(kind, session)), &options).is_some();
+        assert!(passes("task:completed", "s-1") && passes("task.completed", "s-1"));
+        assert!(passes("log:warn", "s-1") && !passes("log:info", "s-1"));
+        assert!(!passes("task:completed", "s-2") && !passes("task:created", "s-1"));
+        let error =
+            Filter::new(&LiveOptions { min_level: Some("loud".to_owned()), ..LiveOptions::default() });
+        assert!(error.unwrap_err().to_string().contains("min_level"));
+    }
+}

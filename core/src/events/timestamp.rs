@@ -1,0 +1,50 @@
+//! Reading the forms of a timestamp that servers send.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use crate::error::Error;
+
+/// Reads the forms that servers send: with `Z`, with an offset, or without either, which means UTC; with or without
+/// fractions of a second; a bare date is its first moment.
+pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    text.parse::<Timestamp>().ok().or_else(|| {
+        text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    })
+}
+
+/// Reads the `since` of a caller.
+///
+/// # Errors
+/// [`Error::Config`] if it is no timestamp.
+pub fn parse_since(text: &str) -> Result<Timestamp, Error> {
+    parse_timestamp(text).ok_or_else(|| {
+        let message = "`since` must be a timestamp like 2026-11-21T22:49:47Z, as events carry it";
+        Error::config("since", message)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_forms_of_one_moment_are_the_same() {
+        let moment = parse_timestamp("2026-11-21T22:50:49Z").unwrap();
+        for form in [
+            "2026-11-21T22:50:49",
+            "2026-11-21 22:50:49",
+            "2026-11-21T22:50:49.000000",
+            "2026-11-21T22:50:49.000000Z",
+            "2026-11-21T23:50:49+01:00",
+            "2026-11-21T22:50:49.000000+00:00",
+        ] {
+            assert_eq!(parse_timestamp(form), Some(moment), "{form}");
+        }
+        assert_eq!(parse_timestamp("2026-11-21"), parse_timestamp("2026-11-21T00:00:00Z"));
+        assert_eq!(parse_timestamp("yesterday"), None);
+        assert!(matches!(parse_since("yesterday"), Err(Error::Config(_))));
+    }
+}

@@ -1,0 +1,23 @@
+// The first example of a page in `docs/` runs and prints what the page says.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { clearEnvironment } from './support/binaries.mjs';
+
+clearEnvironment();
+
+function block(page, language) {
+  const text = readFileSync(new URL(`../../docs/${page}.md`, import.meta.url), 'utf8');
+  return new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, 'ms').exec(text)[1];
+}
+
+describe('the first example of', () => {
+  for (const page of ['configuration', 'webhooks']) {
+    it(`docs/${page}.md`, () => {
+      const program = ['--input-type=module', '-e', block(page, 'javascript')];
+      assert.equal(execFileSync(process.execPath, program, { encoding: 'utf8' }), block(page, 'text'));
+    });
+  }
+});

@@ -1,0 +1,64 @@
+"""What the tests of the client for asyncio have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+
+from loki_mode_sdk import AsyncAutonomiClient
+
+on_linux = pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="counts in /proc")
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+class Complaints:
+    """Runs coroutines, and keeps what their loop has to complain about."""
+
+    def __init__(self) -> None:
+        self.heard = []
+
+    def run(self, coroutine, loop=None):
+        loop = loop or asyncio.new_event_loop()
+        loop.set_exception_handler(lambda loop, context: self.heard.append(context))
+        try:
+            return loop.run_until_complete(coroutine)
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+            loop.close()
+
+
+async def until(condition) -> None:
+    """Waits, at most a minute, until the condition holds."""
+    for _ in range(6000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never happened")
+
+
+async def requested(fault_server, count=1) -> list[dict]:
+    """The requests that have come in, once there are as many as this."""
+    await until(lambda: len(fault_server.recorded()["requests"]) >= count)
+    return fault_server.recorded()["requests"]
+
+
+class Clients:
+    """Makes clients of a server that gives the replies it is told to give."""
+
+    def __init__(self, fault_server) -> None:
+        self.fault_server, self.made = fault_server, []
+
+    def __call__(self, *replies, **options) -> AsyncAutonomiClient:
+        client = AsyncAutonomiClient(self.fault_server.serve(list(replies)), **options)
+        self.made.append(client)
+        return client
+
+    def close(self) -> None:
+        for client in self.made:
+            client.close()
