@@ -26,6 +26,8 @@ pub(super) struct Attempt<'a> {
     pub(super) has_body: bool,
     /// How many bytes the longest line of the request's head can have; a connection needs a buffer for it.
     pub(super) longest_line: usize,
+    /// When opening a connection has taken too long; set when that begins.
+    opening: Cell<Option<Instant>>,
     /// The request itself is on its way: what is written from here on may be executed.
     pub(super) requesting: Cell<bool>,
     /// Something of the request was handed to the operating system.
@@ -62,6 +64,7 @@ impl<'a> Attempt<'a> {
             connect_timeout,
             has_body,
             longest_line,
+            opening: Cell::new(None),
             requesting: Cell::new(false),
             sent: Cell::new(false),
             answered: Cell::new(false),
@@ -72,14 +75,32 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// Until when a connection has to be open: its name looked up, connected, through a proxy and with TLS, where there
+    /// are these.
+    pub(super) fn open_until(&self) -> Instant {
+        let fresh = || Instant::now().checked_add(self.connect_timeout).unwrap_or(self.limits.deadline);
+        let until = self.opening.get().unwrap_or_else(fresh);
+        self.opening.set(Some(until));
+        until.min(self.limits.deadline)
+    }
+
     /// How long to block before asking again.
     ///
     /// # Errors
-    /// The attempt is over: its deadline has passed.
+    /// The attempt is over: its deadline has passed, or what may be spent on opening a connection.
     pub(super) fn slice(&self) -> io::Result<Duration> {
-        let left = self.limits.deadline.saturating_duration_since(Instant::now());
+        let now = Instant::now();
+        let mut left = self.limits.deadline.saturating_duration_since(now);
         if left.is_zero() {
             return Err(self.stopped(Stop::Deadline));
+        }
+        if let Some(until) = self.opening.get().filter(|_| !self.requesting.get()) {
+            left = left.min(until.saturating_duration_since(now));
+            if left.is_zero() {
+                let within =
+                    format!("not within {} s (`connect_timeout`)", self.connect_timeout.as_secs_f64());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, within));
+            }
         }
         Ok(left.clamp(SHORTEST, SLICE))
     }
