@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::LiveOptions;
 use crate::args::Value;
+use crate::bridges::present;
 use crate::error::Error;
 use crate::events::replay::Event;
 use crate::events::sse::Frame;
@@ -78,7 +79,7 @@ fn with_colon(kind: &str) -> Cow<'_, str> {
 
 #[derive(Deserialize)]
 struct Fields<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     id: Option<&'a RawValue>,
     #[serde(borrow, default, rename = "type")]
     kind: Option<&'a RawValue>,
