@@ -1,7 +1,7 @@
 """A server that costs next to nothing: its answers are made before they are asked for.
 
-`/api/events` sends live events as fast as they are taken, and `/api/runs/N/timeline` a timeline of N events, the same one
-each time, as real servers do. The first line on stdout is the base URL.
+`/api/events` sends live events as fast as they are taken, and `/api/runs/N/timeline` a timeline of N events, the same
+one each time, as real servers do. The first line on stdout is the base URL.
 """
 
 import json
