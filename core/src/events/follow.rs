@@ -483,9 +483,15 @@ impl Follower {
             track.due = if may_pass { hold } else { Instant::now() + interval.min(Duration::from_secs(2)) };
             return Ok(());
         }
-        if !matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Interrupted) {
+        match error.kind() {
+            ErrorKind::Cancelled | ErrorKind::Interrupted => {}
+            // Not the run's fault: who asks again, perhaps with another token, goes on.
+            ErrorKind::Authentication | ErrorKind::Config => {
+                track.due = Instant::now() + interval.min(Duration::from_secs(2));
+            }
+            _ if is_passing(&error) => track.due = hold,
             // The others go on without it.
-            track.stage = Stage::Failed;
+            _ => track.stage = Stage::Failed,
         }
         Err(error)
     }
