@@ -69,9 +69,13 @@ export class LiveEventStream extends Stream<LiveEvent> {}
  */
 export class DashboardStream extends Stream<DashboardMessage> {}
 
-/** Opens the stream of live events. */
-export function openEvents(engine: Engine, options: LiveOptions | undefined): LiveEventStream {
-  const { text, signal } = readOptions('events', LIVE, options);
+/** Opens the stream of live events, for the method of this name. */
+export function openEvents(
+  engine: Engine,
+  options: LiveOptions | undefined,
+  method = 'events',
+): LiveEventStream {
+  const { text, signal } = readOptions(method, LIVE, options);
   return new LiveEventStream(
     engine,
     engine.open((client) => native.Stream.live(client, text)),
