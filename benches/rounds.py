@@ -4,6 +4,9 @@ import asyncio
 import statistics
 import time
 
+# Seconds after which a slow contender has had its turns.
+PATIENCE = 10
+
 
 def measure(contenders, *, rounds, calls):
     """Times every contender in turn, round after round.
@@ -56,6 +59,8 @@ def measure_async(contenders, *, rounds, calls, in_flight, finish):
         samples = {name: [] for name in contenders}
         for _ in range(rounds):
             for name, call in contenders.items():
+                if sum(wall for wall, _ in samples[name]) * calls > PATIENCE:
+                    continue
                 wall, cpu = time.perf_counter(), time.process_time()
                 await turn(call)
                 samples[name].append(((time.perf_counter() - wall) / calls, (time.process_time() - cpu) / calls))

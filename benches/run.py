@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import streams
 from peers import AsyncPeers, Peers
 from rounds import measure, measure_async, table
 
@@ -57,7 +58,7 @@ def fill_audit(base_url, token, rows):
 def many_at_a_time(base_url, token, project_id):
     for in_flight in IN_FLIGHT:
         peers = AsyncPeers(base_url, token, in_flight)
-        calls = 300 if in_flight == 1 else max(1024, in_flight * 8)
+        calls = max(300, in_flight * 4)
         results = measure_async(
             peers.get_project(project_id), rounds=9, calls=calls, in_flight=in_flight, finish=peers.close
         )
@@ -114,6 +115,7 @@ def main():
 
         env = {**os.environ, "LOKI_BASE_URL": base_url, "LOKI_API_TOKEN": token, "PROJECT_ID": str(project.id)}
         subprocess.run(["node", "benches/node/run.mjs"], cwd=ROOT, env=env, check=True)
+        streams.run(base_url, token)
     start_ups()
     sizes()
 

@@ -3,11 +3,13 @@
 //! It knows no endpoint. What a caller sees, arguments, promises, error classes, is TypeScript.
 
 mod client;
+pub mod environment;
 mod failure;
 mod options;
 pub mod outbox;
 mod provider;
 mod report;
 mod runtime;
+mod stream;
 pub mod text;
 pub mod webhooks;

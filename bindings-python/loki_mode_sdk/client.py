@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Callable, Generic, NoReturn, TypeVar, Union
 
+    from typing_extensions import TypedDict, Unpack
+
     from loki_mode_sdk.generated.raw import RawOperations
 
     Token = Union[str, "TokenAuth", Callable[[], str], None]
@@ -25,6 +27,26 @@ if TYPE_CHECKING:
 
     class _Generic(Generic[AnyToken]):
         pass
+
+    class _Options(TypedDict, Generic[AnyToken], total=False):
+        """The parameters of a client, for `from_env`."""
+
+        base_url: str
+        token: AnyToken
+        timeout: float
+        max_retries: int
+        path_style: str
+        connect_timeout: float
+        max_connections: int
+        headers: Mapping[str, str] | None
+        max_body_bytes: int
+        app_info: str | None
+        proxy: str | None
+        ca_file: Path
+        system_roots: bool
+        client_cert_file: Path
+        client_key_file: Path
+
 else:
     AnyToken = None
 
@@ -155,6 +177,26 @@ class BaseClient(_Generic[AnyToken]):
         self._made()
         self._warn()
 
+    @classmethod
+    def from_env(cls: type[Self], **overrides: Unpack[_Options[AnyToken]]) -> Self:
+        """Makes a client from environment variables; the constructor reads none of them.
+
+        They are `LOKI_BASE_URL`, `LOKI_API_TOKEN` or `LOKI_API_TOKEN_FILE` (a file that holds it),
+        `LOKI_TIMEOUT` (seconds), `LOKI_MAX_RETRIES`, `LOKI_PATH_STYLE` and `LOKI_CA_FILE`. One
+        that is empty counts as not set.
+
+        Args:
+            overrides: Parameters of the constructor that are set here, whatever the environment
+                says: their variables are not looked at.
+
+        Raises:
+            ConfigError: A variable or a value is no good; the message names it.
+            TypeError: A value has the wrong type.
+        """
+        import os
+
+        return cls(**{**_native.settings(os.environ.get, list(overrides)), **overrides})
+
     def with_options(
         self: Self,
         *,
@@ -209,14 +251,17 @@ class BaseClient(_Generic[AnyToken]):
         """Sets what a subclass has for each client of its own, now that `_native` is there."""
 
     def _warn(self) -> None:
-        """Warns of what is unwise about the set-up, in the name of who called the caller."""
+        """Warns of what is unwise about the set-up, in the name of who called into this package."""
         messages = [] if self._warned else self._native.warnings()
         if messages:
             import warnings
 
             self._warned = True
+            level, frame = 1, sys._getframe()
+            while frame.f_back and str(frame.f_globals.get("__name__")).startswith("loki_mode_sdk."):
+                level, frame = level + 1, frame.f_back
             for message in messages:
-                warnings.warn(message, InsecureTransportWarning, stacklevel=3)
+                warnings.warn(message, InsecureTransportWarning, stacklevel=level)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self._native.base_url!r})"

@@ -7,6 +7,7 @@ mod aio;
 mod arguments;
 mod client;
 mod collector;
+mod environment;
 mod errors;
 mod events;
 mod finalizing;
@@ -27,6 +28,8 @@ mod _native {
     use crate::aio::{Call, Reader};
     #[pymodule_export]
     use crate::client::{Client, decode};
+    #[pymodule_export]
+    use crate::environment::settings;
     #[pymodule_export]
     use crate::events::{EventStream, Stream};
     #[pymodule_export]

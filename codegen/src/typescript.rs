@@ -346,7 +346,7 @@ fn method_doc(operation: &'static Operation) -> String {
     });
     paragraphs.push(String::new());
     if let TypeScriptArguments::Object(_) = operation.typescript_arguments {
-        paragraphs.push("@param params - What to look for; every field can be left out.".to_owned());
+        paragraphs.push("@param params - The parameters; every one of them can be left out.".to_owned());
     } else {
         for param in positional(operation) {
             paragraphs.push(format!("@param {} - {}", camel(param.name), param_doc(operation, param)));

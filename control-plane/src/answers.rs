@@ -4,26 +4,51 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 
 use crate::json;
+use crate::news::News;
 use crate::profile::Profile;
 
-/// What a handler answers when all went well; the status follows from the operation.
+/// What a handler answers when all went well; unless it says otherwise, the status is the operation's.
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// The JSON text, if the operation returns anything.
     pub(crate) body: Option<String>,
     /// The thing that was changed, for the audit log, where it is not the one named in the path.
     pub(crate) resource: Option<String>,
+    /// The status, where it is not the operation's.
+    pub(crate) status: Option<StatusCode>,
+    /// What others hear of it.
+    pub(crate) news: Vec<News>,
+    /// The session that begins to play.
+    pub(crate) plays: Option<String>,
 }
 
 impl Answer {
     /// JSON text.
     pub(crate) fn json(body: String) -> Self {
-        Answer { body: Some(body), resource: None }
+        Answer { body: Some(body), ..Answer::nothing() }
     }
 
     /// Nothing.
     pub(crate) fn nothing() -> Self {
-        Answer { body: None, resource: None }
+        Answer { body: None, resource: None, status: None, news: Vec::new(), plays: None }
+    }
+
+    /// Answers with another status.
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Tells others, once the change is committed.
+    pub(crate) fn telling(mut self, news: impl IntoIterator<Item = News>) -> Self {
+        self.news.extend(news);
+        self
+    }
+
+    /// Lets a session play, once the change is committed.
+    pub(crate) fn playing(mut self, session: &str) -> Self {
+        self.plays = Some(session.to_owned());
+        self
     }
 
     /// Names the thing that was created.
@@ -55,6 +80,8 @@ pub(crate) enum Failure {
     Unauthorized(&'static str),
     /// Refused for a reason that fits in a sentence.
     Refused(StatusCode, String),
+    /// The same in the manner of the HTTP/SSE API: with a code.
+    Coded(StatusCode, &'static str, String),
     /// The input does not fit the operation.
     Invalid(Vec<Problem>),
     /// Something broke, for the reason given (which goes to the log, never to the client).
@@ -82,10 +109,32 @@ impl Failure {
         Failure::Refused(StatusCode::CONFLICT, detail.into())
     }
 
+    /// Refused with a code.
+    pub(crate) fn coded(status: StatusCode, code: &'static str, error: impl Into<String>) -> Self {
+        Failure::Coded(status, code, error.into())
+    }
+
+    /// The same in the manner of the HTTP/SSE API, as far as that has words for it.
+    pub(crate) fn with_code(self) -> Self {
+        let Failure::Invalid(problems) = self else { return self };
+        let Some(problem) = problems.first() else { return Failure::Invalid(problems) };
+        if problem.kind == "json_invalid" {
+            return Failure::coded(StatusCode::BAD_REQUEST, "BAD_REQUEST", "Invalid JSON body");
+        }
+        let place: Vec<serde_json::Value> = serde_json::from_str(&problem.loc).unwrap_or_default();
+        let place: Vec<_> = place.iter().skip(1).filter_map(|name| name.as_str()).collect();
+        let error = if place.is_empty() {
+            problem.msg.clone()
+        } else {
+            format!("{}: {}", place.join("."), problem.msg)
+        };
+        Failure::coded(StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR", error)
+    }
+
     /// The sentence for the audit log, for a refusal that belongs there.
     pub(crate) fn audit_text(&self) -> Option<&str> {
         match self {
-            Failure::Refused(_, detail) => Some(detail),
+            Failure::Refused(_, detail) | Failure::Coded(_, _, detail) => Some(detail),
             Failure::Internal(_) => Some("Internal Server Error"),
             Failure::Unauthorized(_) | Failure::Invalid(_) => None,
         }
@@ -100,6 +149,9 @@ impl Failure {
                 response
             }
             Failure::Refused(status, detail) => self::detail(status, &detail),
+            Failure::Coded(status, code, error) => {
+                json(status, json::object(|object| object.str("error", &error).str("code", code)))
+            }
             Failure::Invalid(problems) => {
                 let items = json::array(problems.into_iter().map(|problem| {
                     json::object(|object| {

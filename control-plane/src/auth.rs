@@ -123,6 +123,15 @@ pub(crate) fn authorize(
     Ok(())
 }
 
+/// Whether the caller may read.
+pub(crate) fn may_read(connection: &Connection, headers: &HeaderMap) -> Result<(), Failure> {
+    let principal = authenticate(connection, headers)?;
+    if principal.has("read") {
+        return Ok(());
+    }
+    Err(Failure::forbidden("Insufficient permissions. Required scope: read"))
+}
+
 /// A new token: `loki_` and 43 characters that are safe in URLs, from 32 random bytes.
 pub(crate) fn new_token() -> Result<String, Failure> {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

@@ -19,6 +19,8 @@ pub(crate) enum Form {
     NaiveMicros,
     /// `2026-11-21T22:49:47Z`
     ZuluSeconds,
+    /// `2026-11-21T22:49:47.642Z`
+    ZuluMillis,
     /// `2026-11-21T22:49:47.642180Z`
     ZuluMicros,
     /// `2026-11-21T22:49:47.642180+00:00`
@@ -61,6 +63,9 @@ pub(crate) fn write(out: &mut String, micros: i64, form: Form) {
     match form {
         Form::NaiveSeconds => {}
         Form::ZuluSeconds => out.push('Z'),
+        Form::ZuluMillis => {
+            let _ = write!(out, ".{:03}Z", fraction / 1000);
+        }
         Form::NaiveMicros | Form::ZuluMicros | Form::OffsetMicros => {
             let _ = write!(out, ".{fraction:06}");
             out.push_str(match form {
@@ -88,6 +93,7 @@ mod tests {
         assert_eq!(text(Form::NaiveSeconds), "2026-11-21T22:49:49");
         assert_eq!(text(Form::NaiveMicros), "2026-11-21T22:49:49.642180");
         assert_eq!(text(Form::ZuluSeconds), "2026-11-21T22:49:49Z");
+        assert_eq!(text(Form::ZuluMillis), "2026-11-21T22:49:49.642Z");
         assert_eq!(text(Form::ZuluMicros), "2026-11-21T22:49:49.642180Z");
         assert_eq!(text(Form::OffsetMicros), "2026-11-21T22:49:49.642180+00:00");
     }

@@ -31,13 +31,18 @@ pub(crate) struct Link {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Requests that are being answered; an answer that is a stream stays one until its end.
+    /// Requests that are being answered, and answers that are streams.
     busy: AtomicUsize,
     /// Close as soon as the answer has been written.
     closing: AtomicBool,
 }
 
 impl Link {
+    /// Keeps the connection from being idle while what is returned exists: for answers that are streams.
+    pub(crate) fn busy(&self) -> Busy {
+        Busy::new(&self.state)
+    }
+
     /// Closes the connection after the current answer, without announcing it.
     pub(crate) fn close_silently(&self) {
         self.state.closing.store(true, Ordering::Relaxed);
@@ -45,7 +50,8 @@ impl Link {
 }
 
 /// Keeps a connection from being idle while it exists.
-struct Busy(Arc<State>);
+#[derive(Debug)]
+pub(crate) struct Busy(Arc<State>);
 
 impl Busy {
     fn new(state: &Arc<State>) -> Self {

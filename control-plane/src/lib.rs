@@ -7,12 +7,16 @@ mod answers;
 mod auth;
 mod clock;
 mod connection;
+mod dashboard;
 mod json;
+mod live;
+mod news;
 mod player;
 mod profile;
 mod router;
 mod routes;
 mod seed;
+mod session_player;
 mod store;
 mod validate;
 
@@ -28,9 +32,12 @@ use tokio::runtime::Runtime;
 pub use profile::Profile;
 
 use answers::Failure;
+use dashboard::Dashboards;
+use live::Hub;
 use router::App;
 use store::Store;
 use store::keys::{self, NewKey};
+use store::sessions;
 
 /// How long answers that are being prepared may take when the server is stopped.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -54,6 +61,16 @@ pub struct Config {
     pub seed: bool,
     /// Adds the same data and keeps playing runs, this many times as fast as usual.
     pub demo: Option<f64>,
+    /// Sessions that are started through the API play this many times as fast as usual. Default 1.
+    pub session_speed: f64,
+    /// Pretends that no provider of agents is installed: the server is not well, and starts no sessions. Default false.
+    pub without_providers: bool,
+    /// How long the event stream may be silent before a comment is sent. Default 15 s.
+    pub keep_alive: Duration,
+    /// How often a heartbeat is sent for each session at work. Default 10 s.
+    pub heartbeat: Duration,
+    /// How long a client of the WebSocket may be silent before it is sent a `ping`. Default 30 s.
+    pub dashboard_silence: Duration,
 }
 
 impl Default for Config {
@@ -67,6 +84,11 @@ impl Default for Config {
             data: None,
             seed: false,
             demo: None,
+            session_speed: 1.0,
+            without_providers: false,
+            keep_alive: Duration::from_secs(15),
+            heartbeat: Duration::from_secs(10),
+            dashboard_silence: Duration::from_secs(30),
         }
     }
 }
@@ -124,7 +146,18 @@ impl Server {
             Failure::Internal(reason) => StartError::Fill(reason),
             other => StartError::Fill(format!("{other:?}")),
         })?;
-        let app = Arc::new(App { profile: config.profile, auth, store, started: Instant::now() });
+        let app = Arc::new(App {
+            profile: config.profile,
+            auth,
+            store,
+            live: Hub::new(),
+            dashboards: Dashboards::new(),
+            started: Instant::now(),
+            session_speed: config.session_speed,
+            provides: !config.without_providers,
+            keep_alive: config.keep_alive,
+            dashboard_silence: config.dashboard_silence,
+        });
         let router = router::router(&app).map_err(StartError::NoHandler)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let listen_error =
@@ -133,6 +166,7 @@ impl Server {
             runtime.block_on(TcpListener::bind((config.host.as_str(), config.port))).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         runtime.spawn(accept(listener, router));
+        runtime.spawn(session_player::heartbeats(Arc::clone(&app), config.heartbeat));
         if let Some(speed) = config.demo {
             runtime.spawn(async move {
                 if let Err(error) = player::run(app, speed).await {
@@ -175,6 +209,7 @@ impl Drop for Server {
 /// Writes what the options ask for: data, and the key of the first token.
 fn fill(store: &Store, config: &Config) -> Result<(), Failure> {
     store.write(|transaction| {
+        sessions::end_orphans(transaction, clock::now())?;
         if config.seed || config.demo.is_some() {
             seed::fill(transaction)?;
         }

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use loki_control_plane::{Config, Profile, Server};
@@ -49,6 +50,26 @@ struct Options {
     /// How many times as fast as usual the demo plays
     #[arg(long, default_value_t = 1.0, value_name = "FACTOR", value_parser = speed, requires = "demo")]
     demo_speed: f64,
+
+    /// How many times as fast as usual sessions play that are started with POST /api/sessions
+    #[arg(long, default_value_t = 1.0, value_name = "FACTOR", value_parser = speed)]
+    session_speed: f64,
+
+    /// Pretend that no provider of agents is installed: /health answers 503, and no session can be started
+    #[arg(long)]
+    without_providers: bool,
+
+    /// How long GET /api/events may be silent before it sends a comment
+    #[arg(long, default_value = "15", value_name = "SECONDS", value_parser = seconds)]
+    keep_alive: Duration,
+
+    /// How often GET /api/events sends a heartbeat for each session at work
+    #[arg(long, default_value = "10", value_name = "SECONDS", value_parser = seconds)]
+    heartbeat: Duration,
+
+    /// How long a client of the WebSocket /ws may be silent before it is sent a ping; v9.22 hangs up after twice that
+    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = seconds)]
+    ws_silence: Duration,
 }
 
 const EXAMPLES: &str = "\
@@ -57,7 +78,11 @@ Examples:
   loki-control-plane --port 0 --token loki_dev           free port, auth on
   loki-control-plane --data dev.db --profile v9.22       kept in a file, on the wire like 9.22
 
-Events of the types run_completed and run_failed, added with POST .../runs/{id}/events, end their run.";
+Events of the types run_completed and run_failed, added with POST .../runs/{id}/events, end their run.
+
+Live events (profile guide): every run has a session, session-<id of the run>. Its start and its end are session:...
+events, phase_start and phase_end are phase:started and phase:completed. A run event whose type has a colon, such as
+task:failed, goes out under this very type, its details as data: so any event can be sent. All others are log:info.";
 
 fn token(text: &str) -> Result<String, String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -74,6 +99,13 @@ fn speed(text: &str) -> Result<f64, String> {
     }
 }
 
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.01..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("a number of seconds from 0.01 to 86400 is needed".to_owned()),
+    }
+}
+
 fn main() -> ExitCode {
     let options = Options::parse();
     let config = Config {
@@ -85,6 +117,11 @@ fn main() -> ExitCode {
         data: options.data,
         seed: options.seed,
         demo: options.demo.then_some(options.demo_speed),
+        session_speed: options.session_speed,
+        without_providers: options.without_providers,
+        keep_alive: options.keep_alive,
+        heartbeat: options.heartbeat,
+        dashboard_silence: options.ws_silence,
     };
     match run(&config) {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use crate::clock;
 use crate::json;
+use crate::news::News;
 use crate::router::App;
 use crate::store::runs::{self, NewRun};
 
@@ -53,7 +54,7 @@ fn pause(index: usize) -> Duration {
 }
 
 /// The run to play next: one that is at work, or else a new one on the next project.
-fn next_run(connection: &Connection, turn: usize) -> rusqlite::Result<Option<i64>> {
+fn next_run(connection: &Connection, turn: usize) -> rusqlite::Result<(Option<i64>, Option<News>)> {
     let filter = runs::Filter {
         project_id: None,
         status: Some("running"),
@@ -63,14 +64,14 @@ fn next_run(connection: &Connection, turn: usize) -> rusqlite::Result<Option<i64
         by_second: false,
     };
     if let Some(run) = runs::list(connection, &filter)?.first() {
-        return Ok(Some(run.id));
+        return Ok((Some(run.id), None));
     }
     let projects: Vec<i64> = connection
         .prepare_cached("SELECT id FROM projects ORDER BY id")?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     if projects.is_empty() {
-        return Ok(None);
+        return Ok((None, None));
     }
     let run = NewRun {
         project_id: projects[turn % projects.len()],
@@ -79,18 +80,22 @@ fn next_run(connection: &Connection, turn: usize) -> rusqlite::Result<Option<i64
         config: Some("{\"provider\":\"claude\",\"max_iterations\":1}"),
         parent_run_id: None,
     };
-    runs::create(connection, &run, clock::now()).map(Some)
+    let id = runs::create(connection, &run, clock::now())?;
+    Ok((Some(id), Some(News::run_started(id))))
 }
 
 /// Adds the event, unless the run has been ended by someone else; whether it was added.
-fn play(connection: &Connection, run_id: i64, step: &Step) -> rusqlite::Result<bool> {
+fn play(connection: &Connection, run_id: i64, step: &Step) -> rusqlite::Result<(bool, Option<News>)> {
     match runs::get(connection, run_id)? {
         Some(run) if run.is_active() => {
             let details = Some(step.details.as_str());
-            runs::add_event(connection, run_id, step.event_type, step.phase, details, clock::now())?;
-            Ok(true)
+            let event =
+                runs::add_event(connection, run_id, step.event_type, step.phase, details, clock::now())?;
+            let before = runs::phase_before(connection, &event)?;
+            let ended = runs::end_status(step.event_type).is_some();
+            Ok((true, Some(News::run_event(&event, before.as_deref(), ended))))
         }
-        _ => Ok(false),
+        _ => Ok((false, None)),
     }
 }
 
@@ -112,12 +117,20 @@ pub(crate) async fn run(app: Arc<App>, speed: f64) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Carries a change out, and tells the news of it.
 async fn write<T: Send + 'static>(
     app: &Arc<App>,
-    change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    change: impl FnOnce(&Connection) -> rusqlite::Result<(T, Option<News>)> + Send + 'static,
 ) -> rusqlite::Result<T> {
     let app = Arc::clone(app);
-    let task = tokio::task::spawn_blocking(move || app.store.write(|transaction| change(transaction)));
+    let task = tokio::task::spawn_blocking(move || {
+        let tell = |(_, news): &(T, Option<News>)| {
+            if let Some(news) = news {
+                news.tell(&app);
+            }
+        };
+        app.store.write_and_tell(|transaction| change(transaction), tell).map(|(outcome, _)| outcome)
+    });
     // A panic goes on here; a cancelled task means that the server is stopping.
     task.await.unwrap_or_else(|error| match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),

@@ -54,11 +54,16 @@ impl Profile {
         if self.is_guide() { "loki-control-plane" } else { "uvicorn" }
     }
 
-    /// The path of an operation, or nothing if this server does not have it: real servers have no session routes.
+    /// Whether this server has the routes of the HTTP/SSE API: sessions, live events, probes.
+    pub(crate) const fn has_http_api(self) -> bool {
+        self.is_guide()
+    }
+
+    /// The path of an operation, or nothing if this server does not have it.
     pub(crate) fn path(self, operation: &'static Operation) -> Option<&'static str> {
         if self.is_guide() {
             Some(operation.path)
-        } else if operation.manager == Some(Manager::Sessions) {
+        } else if is_of_http_api(operation) {
             None
         } else {
             Some(operation.v2_path.unwrap_or(operation.path))
@@ -86,8 +91,9 @@ impl Profile {
 
     /// Whether an operation answers without a token although auth is on.
     pub(crate) fn open_without_token(self, operation: &Operation) -> bool {
+        const PROBES: &[&str] = &["get_health", "get_readiness", "get_liveness"];
         const OPEN: &[&str] = &["get_status", "list_projects", "get_project", "list_tasks", "get_task"];
-        matches!(self, Profile::V5_51) && OPEN.contains(&operation.name)
+        PROBES.contains(&operation.name) || matches!(self, Profile::V5_51) && OPEN.contains(&operation.name)
     }
 
     /// Whether only admins create, change and delete tenants, and other keys see only the tenant of their scope.
@@ -129,11 +135,28 @@ impl Profile {
 
     /// Whether this server knows a parameter at all; unknown ones are ignored.
     pub(crate) fn knows(self, operation: &Operation, param: &str) -> bool {
-        !(matches!(self, Profile::V5_51)
-            && matches!(
-                (operation.name, param),
-                ("list_projects", "limit" | "offset") | ("create_project", "tenant_id")
-            ))
+        match (operation.name, param) {
+            ("list_projects", "limit" | "offset") | ("create_project", "tenant_id") => {
+                !matches!(self, Profile::V5_51)
+            }
+            ("get_run_timeline", "since" | "after") | ("list_tasks", "limit" | "offset") => self.is_guide(),
+            _ => true,
+        }
+    }
+
+    /// Whether a body may hold nothing but what the table knows.
+    pub(crate) fn refuses_unknown_fields(self, operation: &Operation) -> bool {
+        self.has_http_api() && is_of_http_api(operation)
+    }
+
+    /// Whether a refusal has a code, as in the HTTP/SSE API.
+    pub(crate) fn refuses_with_code(self, operation: &Operation) -> bool {
+        self.has_http_api() && is_of_http_api(operation) && operation.manager.is_none()
+    }
+
+    /// Whether a client of the WebSocket that stays silent is dropped.
+    pub(crate) const fn drops_silent_dashboards(self) -> bool {
+        self.is_new()
     }
 
     /// The smallest and the largest value of an integer parameter.
@@ -143,6 +166,7 @@ impl Profile {
             ("list_runs", "limit") => (Some(1), Some(1000)),
             ("list_checkpoints", "limit") => (Some(1), Some(200)),
             ("query_audit", "limit") => (Some(1), Some(if self.is_guide() { 100_000 } else { 10_000 })),
+            ("list_session_tasks" | "get_event_history" | "list_tasks", "limit") => (Some(0), None),
             (_, "offset" | "grace_period_hours" | "position") => (Some(0), None),
             (_, "expires_days" | "rate_limit") => (Some(1), None),
             _ => (None, None),
@@ -246,6 +270,13 @@ impl Profile {
     pub(crate) const fn log_time(self) -> Form {
         if self.is_guide() { Form::ZuluMicros } else { Form::OffsetMicros }
     }
+}
+
+/// Whether an operation is one that only the HTTP/SSE API has, or the guide's list of sessions, which no server has.
+pub(crate) fn is_of_http_api(operation: &Operation) -> bool {
+    const EVERYWHERE: &[&str] = &["get_status", "get_health", "list_tasks"];
+    operation.manager == Some(Manager::Sessions)
+        || operation.loki_method.is_some() && !EVERYWHERE.contains(&operation.name)
 }
 
 impl FromStr for Profile {

@@ -2,25 +2,29 @@
 
 use std::io::Write as _;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequestParts as _, RawPathParams, Request};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header, request};
 use axum::routing::any;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use loki_mode_spec::{Operation, Returns};
-use rusqlite::Connection;
+use loki_mode_spec::{EVENTS, Operation, WATCH};
+use rusqlite::{Connection, Transaction};
 
 use crate::answers::{self, Answer, Failure};
 use crate::auth::{self, Principal};
 use crate::clock;
 use crate::connection::Link;
+use crate::dashboard::{self, Dashboards};
+use crate::live::{self, Hub};
 use crate::profile::Profile;
 use crate::routes::{self, Call, Handler};
-use crate::store::{Store, audit};
+use crate::session_player::{self, Manner};
+use crate::store::{Store, audit, sessions};
 use crate::validate::{self, Received};
 
 /// The largest body that is read, in bytes.
@@ -32,7 +36,17 @@ pub(crate) struct App {
     pub(crate) profile: Profile,
     pub(crate) auth: bool,
     pub(crate) store: Store,
+    pub(crate) live: Hub,
+    pub(crate) dashboards: Dashboards,
     pub(crate) started: Instant,
+    /// How many times as fast as usual sessions play.
+    pub(crate) session_speed: f64,
+    /// Whether there are providers of agents.
+    pub(crate) provides: bool,
+    /// How long the event stream may be silent.
+    pub(crate) keep_alive: Duration,
+    /// How long a client of the WebSocket may be silent before it is asked.
+    pub(crate) dashboard_silence: Duration,
 }
 
 /// An operation at its path.
@@ -48,7 +62,7 @@ type Group = (&'static str, Vec<Bound>);
 /// Binds every operation that this server has to the handler of its name. Fails with the name that has none.
 fn groups(profile: Profile) -> Result<Vec<Group>, &'static str> {
     let mut groups: Vec<Group> = Vec::new();
-    for operation in loki_mode_spec::operations() {
+    for operation in loki_mode_spec::operations().filter(|operation| operation.view_of.is_none()) {
         let Some(path) = profile.path(operation) else { continue };
         let bound = Bound { operation, handler: routes::handler(operation.name).ok_or(operation.name)? };
         match groups.iter_mut().find(|(known, _)| *known == path) {
@@ -68,6 +82,12 @@ pub(crate) fn router(app: &Arc<App>) -> Result<Router, &'static str> {
         let (app, group) = (Arc::clone(app), Arc::<[Bound]>::from(group));
         router = router.route(path, any(move |request| serve(Arc::clone(&app), Arc::clone(&group), request)));
     }
+    if app.profile.has_http_api() {
+        let app = Arc::clone(app);
+        router = router.route(EVENTS.path, any(move |request| events(Arc::clone(&app), request)));
+    }
+    let dashboard_app = Arc::clone(app);
+    router = router.route(WATCH.path, any(move |request| watch(Arc::clone(&dashboard_app), request)));
     let app = Arc::clone(app);
     Ok(router.fallback(move |request: Request| {
         let (app, paths) = (Arc::clone(&app), Arc::clone(&paths));
@@ -80,6 +100,27 @@ pub(crate) fn router(app: &Arc<App>) -> Result<Router, &'static str> {
             finish(&app, &parts, unknown(&app, &parts, &paths))
         }
     }))
+}
+
+/// The stream of live events.
+async fn events(app: Arc<App>, request: Request) -> Response<Body> {
+    let (parts, _) = request.into_parts();
+    if parts.method.as_str() != "GET" {
+        return finish(&app, &parts, answers::method_not_allowed("GET"));
+    }
+    let allowed = if app.auth { auth::may_read(&app.store.lock(), &parts.headers) } else { Ok(()) };
+    let outcome = allowed.and_then(|()| live::stream(&app.live, &parts, app.keep_alive));
+    finish(&app, &parts, outcome.unwrap_or_else(Failure::into_response))
+}
+
+/// The WebSocket of the dashboard; without the handshake of one there is no such route.
+async fn watch(app: Arc<App>, request: Request) -> Response<Body> {
+    let (mut parts, _) = request.into_parts();
+    let response = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+        Ok(upgrade) => dashboard::accept(&app, &parts.uri, parts.extensions.get::<Link>(), upgrade),
+        Err(_) => unknown(&app, &parts, &[]),
+    };
+    finish(&app, &parts, response)
 }
 
 /// Whether a path is one of the table's.
@@ -159,18 +200,40 @@ async fn serve(app: Arc<App>, group: Arc<[Bound]>, request: Request) -> Response
 }
 
 /// Answers a request for an operation.
-fn answer(app: &App, bound: Bound, incoming: &Incoming) -> Response<Body> {
+fn answer(app: &Arc<App>, bound: Bound, incoming: &Incoming) -> Response<Body> {
     let response = match execute(app, bound, incoming) {
-        Ok(answer) => success(app.profile, bound.operation, answer, &incoming.parts.headers),
+        Ok(answer) => {
+            if let Some(session) = &answer.plays {
+                play(app, session);
+            }
+            success(app.profile, bound.operation, answer, &incoming.parts.headers)
+        }
         Err(failure) => {
             if let Failure::Internal(reason) = &failure {
                 // The log of a server whose standard error is closed has no reader.
                 let _ = writeln!(std::io::stderr(), "{}: {reason}", bound.operation.name);
             }
-            failure.into_response()
+            let coded = app.profile.refuses_with_code(bound.operation);
+            if coded { failure.with_code() } else { failure }.into_response()
         }
     };
     finish(app, &incoming.parts, response)
+}
+
+/// Plays a session that has just been started.
+fn play(app: &Arc<App>, session: &str) {
+    let manner = sessions::options(&app.store.lock(), session).map(|options| Manner::of(options.as_deref()));
+    let (app, session) = (Arc::clone(app), session.to_owned());
+    tokio::spawn(async move {
+        let outcome = match manner {
+            Ok(manner) => session_player::run(app, session.clone(), manner).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = outcome {
+            // Standard error may be closed; there is nowhere else to say it.
+            let _ = writeln!(std::io::stderr(), "{session}: {error}");
+        }
+    });
 }
 
 /// Access, then input, then the operation: in this order, as on real servers.
@@ -192,8 +255,15 @@ fn execute(app: &App, bound: Bound, incoming: &Incoming) -> Result<Answer, Failu
     let now = clock::now();
     let run = |connection: &Connection| {
         let inputs = checked.as_ref().map_err(|_| ())?;
-        let call =
-            Call { profile: app.profile, inputs, principal: principal.as_ref(), started: app.started, now };
+        let call = Call {
+            profile: app.profile,
+            inputs,
+            principal: principal.as_ref(),
+            started: app.started,
+            now,
+            live: &app.live,
+            provides: app.provides,
+        };
         Ok::<_, ()>((bound.handler)(&call, connection))
     };
     if !routes::is_change(operation) {
@@ -221,13 +291,16 @@ fn execute(app: &App, bound: Bound, incoming: &Incoming) -> Result<Answer, Failu
             },
         )
     };
-    let outcome = app.store.write(|transaction| {
+    let change = |transaction: &Transaction<'_>| {
         let Ok(outcome) = run(transaction) else {
             return Ok::<_, Failure>(None);
         };
         let answer = outcome?;
         record(transaction, answer.resource.as_deref(), None)?;
         Ok(Some(answer))
+    };
+    let outcome = app.store.write_and_tell(change, |answer: &Option<Answer>| {
+        answer.iter().flat_map(|answer| &answer.news).for_each(|news| news.tell(app));
     });
     let failure = match outcome {
         Ok(Some(answer)) => return Ok(answer),
@@ -243,15 +316,10 @@ fn execute(app: &App, bound: Bound, incoming: &Incoming) -> Result<Answer, Failu
     Err(failure)
 }
 
-/// The status of a success follows from the table: creations 201, operations without a result 204, all others 200.
+/// The status of a success is that of the table, unless the answer has one of its own.
 fn success(profile: Profile, operation: &Operation, answer: Answer, headers: &HeaderMap) -> Response<Body> {
-    let status = if matches!(operation.returns, Returns::Nothing) {
-        StatusCode::NO_CONTENT
-    } else if operation.name.starts_with("create_") {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
+    let of_table = || StatusCode::from_u16(operation.success).unwrap_or(StatusCode::OK);
+    let status = answer.status.unwrap_or_else(of_table);
     let text = answer.body.unwrap_or_default();
     let accepts_gzip = headers
         .get(header::ACCEPT_ENCODING)
@@ -289,18 +357,44 @@ fn finish(app: &App, parts: &request::Parts, mut response: Response<Body>) -> Re
 mod tests {
     use super::*;
 
+    /// Dashboards have no sessions, no live events, and of the probes only `/health`.
+    const NOT_ON_DASHBOARDS: &[&str] = &[
+        "get_readiness",
+        "get_liveness",
+        "list_sessions",
+        "get_session",
+        "list_all_sessions",
+        "get_session_status",
+        "start_session",
+        "stop_session",
+        "send_input",
+        "delete_session",
+        "list_session_tasks",
+        "list_active_tasks",
+        "list_queued_tasks",
+        "get_event_history",
+        "get_event_stats",
+    ];
+
     #[test]
     fn every_profile_serves_its_operations() {
         for profile in Profile::ALL {
             let served: usize = groups(profile).unwrap().iter().map(|(_, group)| group.len()).sum();
             let missing =
                 loki_mode_spec::operations().filter(|operation| profile.path(operation).is_none()).count();
-            assert_eq!(served + missing, loki_mode_spec::operations().count());
-            assert_eq!(
-                missing,
-                if profile.is_guide() { 0 } else { 2 },
-                "only the session routes are missing"
-            );
+            let views = loki_mode_spec::operations().filter(|operation| operation.view_of.is_some());
+            let (views, missing_views): (Vec<_>, Vec<_>) =
+                views.partition(|view| profile.path(view).is_some());
+            assert_eq!(served + views.len() + missing, loki_mode_spec::operations().count());
+            let missing: Vec<_> = loki_mode_spec::operations()
+                .filter(|operation| profile.path(operation).is_none())
+                .map(|operation| operation.name)
+                .collect();
+            if profile.is_guide() {
+                assert!(missing.is_empty() && missing_views.is_empty(), "the guide's server has everything");
+            } else {
+                assert_eq!(missing, NOT_ON_DASHBOARDS);
+            }
         }
     }
 

@@ -232,6 +232,7 @@ impl Check {
             ParamType::Id if TEXT_IDS.contains(&param.name) => Ok(Input::Text(text.to_owned())),
             ParamType::Id if self.profile.spelt_ids() => Ok(Input::Int(spelt_id(text))),
             ParamType::Id | ParamType::Int => integer(text).map(Input::Int),
+            ParamType::StrList => Ok(Input::List(text.split(',').map(str::to_owned).collect())),
             _ => Ok(Input::Text(text.to_owned())),
         };
         self.keep(param, place, &json::string(text), outcome)
@@ -267,6 +268,11 @@ impl Check {
             Ok(fields) => fields,
             Err(error) => return Err(Failure::Internal(format!("field names: {error}"))),
         };
+        if self.profile.refuses_unknown_fields(self.operation) {
+            for name in fields.keys().filter(|name| params().all(|param| param.wire != *name)) {
+                self.problem("extra_forbidden", &["body", name], "Unknown field", whole.get());
+            }
+        }
         let params: Vec<_> =
             params().filter(|param| self.profile.knows(self.operation, param.name)).collect();
         for param in params {

@@ -100,11 +100,14 @@ fn timelines() {
 #[test]
 fn sessions_follow_runs() {
     let (_server, caller) = server(Profile::Guide, false, true);
-    assert_eq!(caller.get("/api/sessions/session-id").json()["status"], "running");
-    assert_eq!(caller.get("/api/sessions/session-1").json()["status"], "running");
+    assert_eq!(caller.get("/api/sessions/session-id").json()["session"]["status"], "running");
+    assert_eq!(caller.get("/api/sessions/session-1").json()["session"]["status"], "running");
     caller.post("/api/runs/1/cancel", "");
-    assert_eq!(caller.get("/api/sessions/session-1").json()["status"], "stopped");
-    assert_eq!(caller.get("/api/sessions/nope").json(), json!({"detail": "Session not found"}));
+    assert_eq!(caller.get("/api/sessions/session-1").json()["session"]["status"], "stopped");
+    assert_eq!(
+        caller.get("/api/sessions/nope").json(),
+        json!({"error": "Session not found: nope", "code": "SESSION_NOT_FOUND"})
+    );
     assert_eq!(caller.get("/api/projects/proj-1/sessions").json().as_array().unwrap().len(), 3);
 
     let (_server, caller) = server(Profile::V9_22, false, true);
@@ -123,5 +126,38 @@ fn rows_of_a_second_are_oldest_first_on_real_servers() {
         let ids: Vec<_> = listed.as_array().unwrap().iter().map(|run| run["id"].as_i64().unwrap()).collect();
         assert_eq!(ids, if profile == Profile::Guide { [3, 2, 1] } else { [1, 2, 3] });
         assert_eq!(listed[0]["events"], json!([]));
+    }
+}
+
+#[test]
+fn a_timeline_begins_where_it_is_asked_to() {
+    for profile in Profile::ALL {
+        let (_server, caller) = server(profile, false, true);
+        let path = format!("{}/1/timeline", runs(profile));
+        let events = |query: &str| {
+            let answer = caller.get(&format!("{path}{query}")).json();
+            let events = answer.as_array().or_else(|| answer["events"].as_array()).unwrap().clone();
+            events
+                .into_iter()
+                .map(|event| (event["id"].as_i64().unwrap(), event["timestamp"].clone()))
+                .collect()
+        };
+        let all: Vec<_> = events("");
+        let chosen = all[10].clone();
+        let since = format!("?since={}", chosen.1.as_str().unwrap());
+        let from = all.iter().position(|(_, time)| *time == chosen.1).unwrap();
+        assert!(from < 10, "several events share a second");
+        let expected =
+            |from: usize| if profile == Profile::Guide { all[from..].to_vec() } else { all.clone() };
+        assert_eq!(events(&since), expected(from), "inclusive");
+        assert_eq!(events(&format!("?after={}", chosen.0)), expected(11), "exclusive");
+        assert_eq!(events(&format!("{since}&after={}", chosen.0)), expected(11));
+        assert_eq!(events("?after=999999"), expected(all.len()));
+        assert_eq!(events("?since=2999-01-01T00:00:00"), expected(all.len()));
+        if profile == Profile::Guide {
+            let naive = since.replace('Z', "");
+            assert_eq!(events(&naive), expected(from), "no zone is UTC");
+            assert_eq!(caller.get(&format!("{path}?since=yesterday")).status, 422);
+        }
     }
 }

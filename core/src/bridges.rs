@@ -92,12 +92,20 @@ pub(crate) fn is_timeline_of_unknown_run(answer: &Answer) -> bool {
         events: Vec<&'a RawValue>,
     }
 
-    serde_json::from_slice::<Timeline<'_>>(&answer.body).is_ok_and(|timeline| {
-        timeline.current_phase.is_some() && timeline.duration_seconds.is_none() && timeline.events.is_empty()
-    })
+    // It has no events, and so is short; a long one, which is asked for again and again, is not read for this.
+    const LONGEST: usize = 1024;
+    answer.body.len() <= LONGEST
+        && serde_json::from_slice::<Timeline<'_>>(&answer.body).is_ok_and(|timeline| {
+            timeline.current_phase.is_some()
+                && timeline.duration_seconds.is_none()
+                && timeline.events.is_empty()
+        })
 }
 
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+/// Reads a value that counts as present also when it is null.
+pub(crate) fn present<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 

@@ -19,7 +19,8 @@ pub struct Options {
     /// query or fragment; trailing slashes are dropped. Default: `http://localhost:57374`. Environment:
     /// `LOKI_BASE_URL`.
     pub base_url: String,
-    /// Bearer token, sent to the origin of `base_url` and nowhere else. Default: none. Environment: `LOKI_API_TOKEN`.
+    /// Bearer token, sent to the origin of `base_url` and nowhere else. Default: none. Environment: `LOKI_API_TOKEN`,
+    /// or `LOKI_API_TOKEN_FILE`, which names a file that holds it.
     pub token: Option<Token>,
     /// The longest that a call may take, attempts, waits and body included. Default: 30 s. Environment:
     /// `LOKI_TIMEOUT` (seconds).
@@ -110,6 +111,17 @@ pub enum PathStyle {
     V2,
 }
 
+impl PathStyle {
+    /// The word that [`FromStr`](std::str::FromStr) reads.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            PathStyle::Auto => "auto",
+            PathStyle::Guide => "guide",
+            PathStyle::V2 => "v2",
+        }
+    }
+}
+
 impl std::str::FromStr for PathStyle {
     type Err = Error;
 
@@ -140,36 +152,6 @@ pub fn timeout_from_seconds(param: &str, seconds: f64) -> Result<Duration, Error
 }
 
 impl Options {
-    /// The defaults, overridden by the environment variables that each option names.
-    ///
-    /// # Errors
-    /// [`Error::Config`] naming the variable whose value is no good.
-    pub fn from_env() -> Result<Self, Error> {
-        Self::from_variables(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
-    }
-
-    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let mut options = Options::default();
-        if let Some(base_url) = variable("LOKI_BASE_URL") {
-            options.base_url = base_url;
-        }
-        options.token = variable("LOKI_API_TOKEN").map(Token::new);
-        if let Some(seconds) = variable("LOKI_TIMEOUT") {
-            options.timeout =
-                timeout_from_seconds("LOKI_TIMEOUT", seconds.trim().parse().unwrap_or(f64::NAN))?;
-        }
-        if let Some(count) = variable("LOKI_MAX_RETRIES") {
-            options.max_retries = count.trim().parse().map_err(|_| {
-                Error::config("LOKI_MAX_RETRIES", format!("LOKI_MAX_RETRIES must be a count, not {count:?}"))
-            })?;
-        }
-        if let Some(style) = variable("LOKI_PATH_STYLE") {
-            options.path_style = style.parse()?;
-        }
-        options.ca_file = variable("LOKI_CA_FILE");
-        Ok(options)
-    }
-
     /// Checks what needs no parsing of its own; the base URL, proxy and certificates are checked where they are read.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         for (param, duration) in [("timeout", self.timeout), ("connect_timeout", self.connect_timeout)] {
@@ -216,21 +198,6 @@ mod tests {
             assert!(matches!(error, Error::Config(_)), "{bad}");
         }
         assert_eq!(timeout_from_seconds("timeout", 0.5).unwrap(), Duration::from_millis(500));
-    }
-
-    #[test]
-    fn environment_overrides_defaults_and_is_checked() {
-        let set = |name: &str, value: &str| {
-            let (name, value) = (name.to_owned(), value.to_owned());
-            Options::from_variables(move |asked| (asked == name).then(|| value.clone()))
-        };
-        assert_eq!(set("LOKI_BASE_URL", "http://h").unwrap().base_url, "http://h");
-        assert_eq!(set("LOKI_TIMEOUT", "1.5").unwrap().timeout, Duration::from_millis(1500));
-        assert_eq!(set("LOKI_PATH_STYLE", "v2").unwrap().path_style, PathStyle::V2);
-        for (name, value) in [("LOKI_TIMEOUT", "soon"), ("LOKI_MAX_RETRIES", "-1"), ("LOKI_PATH_STYLE", "v3")]
-        {
-            assert!(matches!(set(name, value), Err(Error::Config(_))), "{name}");
-        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ function block(page, language) {
 }
 
 describe('the first example of', () => {
-  for (const page of ['webhooks']) {
+  for (const page of ['configuration', 'webhooks']) {
     it(`docs/${page}.md`, () => {
       const program = ['--input-type=module', '-e', block(page, 'javascript')];
       assert.equal(execFileSync(process.execPath, program, { encoding: 'utf8' }), block(page, 'text'));

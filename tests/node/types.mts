@@ -16,6 +16,8 @@ import {
   type ClientOptions,
   EventStream,
   ForbiddenError,
+  type LiveEvent,
+  type LiveEventType,
   type Logger,
   type PermissionDeniedError,
   type Project,
@@ -25,6 +27,8 @@ import {
   type RunEvent,
   type Session,
   SessionManager,
+  type SessionStatus,
+  type StartedSession,
   type Task,
   TaskManager,
   type Tenant,
@@ -247,6 +251,41 @@ export function webhooks(headers: IncomingHttpHeaders, fetched: Headers, body: B
   // @ts-expect-error -- there is no such option
   unwrap(body, headers, 'a', { toleranceSeconds: 5 });
   return void [parse(''), signed, error];
+}
+
+// The HTTP/SSE API: members have their wire names, and the type of an event says what it holds.
+export async function sessions(): Promise<void> {
+  const started: StartedSession = await client.startSession({ provider: 'claude', prdPath: './docs/prd.md' });
+  const status: SessionStatus = await client.getSessionStatus(started.sessionId);
+  const state: string = status.session.status;
+  const counted: number = status.tasks.completed + status.agents.active;
+  const since: string | undefined = status.session.startedAt;
+  await client.getRunTimeline(1, { since: '2026-11-21T22:50:49Z', after: 7 });
+  const { events } = await client.getEventHistory(started.sessionId, ['task:completed'], 10);
+  console.log(state, counted, since, events.map(told));
+  // @ts-expect-error -- it is prdPath, as on the wire
+  await client.startSession({ prd_path: './docs/prd.md' });
+}
+
+function told(event: LiveEvent): string {
+  const known: LiveEventType = 'phase:started';
+  if (event.type === known) return event.data.phase;
+  switch (event.type) {
+    case 'task:completed':
+      holds<Equal<typeof event.data.output, string | undefined>>();
+      // @ts-expect-error -- a task has no uptime
+      console.log(event.data.uptime);
+      return event.data.title;
+    case 'heartbeat':
+      return String(event.data.uptime + event.data.queuedTasks);
+    case 'agent:output':
+      holds<Equal<typeof event.data, Record<string, unknown>>>();
+      return String(event.data.output);
+    default: {
+      const type: string = event.type;
+      return `${type}: ${JSON.stringify(event.data)}`;
+    }
+  }
 }
 
 declare const events0: RunEvent | undefined;

@@ -78,7 +78,7 @@ class FaultServer:
 
 
 class ControlPlane:
-    """`loki-control-plane` in memory, with something in it."""
+    """`loki-control-plane` in memory, with something in it; further options as on its command line."""
 
     TOKEN = "loki_test_admin_token"
 

@@ -212,7 +212,7 @@ def test_methods_can_be_replaced_and_inherited(client_of):
     assert tasks.list_tasks("p", status="done") == [
         "mine",
         ("p", "done"),
-        {"timeout": None, "max_retries": None, "headers": None},
+        {"limit": None, "offset": None, "timeout": None, "max_retries": None, "headers": None},
     ]
 
 

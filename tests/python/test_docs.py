@@ -10,7 +10,7 @@ import pytest
 
 from servers import ROOT
 
-PAGES = ["webhooks"]
+PAGES = ["configuration", "webhooks"]
 
 
 def blocks(page: str, language: str) -> list[str]:

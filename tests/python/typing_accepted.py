@@ -20,6 +20,7 @@ from loki_mode_sdk import (
     EventStream,
     ForbiddenError,
     Headers,
+    LiveEvent,
     NotFoundError,
     PermissionDeniedError,
     Project,
@@ -28,11 +29,16 @@ from loki_mode_sdk import (
     RunEvent,
     Session,
     SessionManager,
+    SessionStatus,
+    StartedSession,
     Task,
     TaskManager,
     Tenant,
     TokenAuth,
+    WebhookVerificationError,
+    webhooks,
 )
+from loki_mode_sdk.generated.live import LiveEventType
 
 
 def quick_start() -> None:
@@ -85,6 +91,19 @@ def helpers(client: Client) -> None:
         time.sleep(2)
 
 
+def sessions(client: AutonomiClient) -> LiveEvent:
+    started: StartedSession = client.start_session("./docs/prd.md", options={"dryRun": True})
+    status: SessionStatus = client.get_session_status(started.session_id)
+    completed: int = status.tasks.completed
+    phase: str | None = status.session.current_phase
+    wanted: list[LiveEventType] = ["task:completed", "task:failed"]
+    history = client.get_event_history(started.session_id, [*wanted], limit=10)
+    data: dict[str, Any] = history.events[0].data
+    stopped: dict[str, Any] = client.stop_session(started.session_id)
+    print(completed, phase, data, stopped, client.get_run_timeline(1, after=7))
+    return history.events[0]
+
+
 def errors() -> None:
     with AutonomiClient(token=TokenAuth("loki_xxx"), timeout=5, max_retries=0) as client:
         try:
@@ -131,6 +150,21 @@ def options(path: pathlib.Path) -> None:
     value: str = headers["retry-after"]
     deleted: RawResponse[None] = derived.raw.delete_tenant(1)
     print(first, value, runs.status + runs.attempts, headers.get_all("via"), deleted)
+
+
+def from_environment() -> Traced:
+    return Traced.from_env(timeout=1, token=None, headers={"x-team": "a"}, ca_file=pathlib.Path("ca.pem"))
+
+
+def webhook(body: bytes, headers: dict[str, str], environ: dict[str, object], scope: list[tuple[bytes, bytes]]) -> str:
+    webhooks.verify(body, environ, None)
+    webhooks.verify(memoryview(body), scope, ["a", b"b", None], tolerance=60, now=1.5)
+    event: webhooks.WebhookEvent = webhooks.unwrap(body, headers, "a")
+    if isinstance(event, webhooks.ApprovalRequest):
+        gate: str | None = event.gate
+        print(gate)
+    signed: dict[str, str] = webhooks.sign(body, b"a", scheme="standard", id="a", timestamp=1)
+    raise WebhookVerificationError(f"{signed} {event.payload['x']}", reason=event.type)
 
 
 async def fetch_token_from_afar() -> str:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from loki_mode_sdk import AsyncAutonomiClient, AsyncTaskManager, AutonomiClient, EventStream, Project, TaskManager
+from loki_mode_sdk import (
+    AsyncAutonomiClient,
+    AsyncTaskManager,
+    AutonomiClient,
+    EventStream,
+    Project,
+    TaskManager,
+    webhooks,
+)
 
 client = AutonomiClient()
 AutonomiClient(timeout="30")  # error
@@ -29,6 +37,12 @@ client.get_project(1, headers={"a": 1})  # error
 runs: int = client.raw.list_runs()  # error
 colour = client.raw.get_project(1).data.colour  # error
 client.raw.get_project()  # error
+AutonomiClient.from_env(timeout="30")  # error
+AutonomiClient.from_env(colour="red")  # error
+webhooks.verify({}, {}, "a")  # error
+webhooks.parse([])  # error
+webhooks.unwrap(b"", {}, 5)  # error
+gate = webhooks.parse(b"{}").gate  # error
 
 
 async def token() -> str:

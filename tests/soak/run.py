@@ -14,6 +14,7 @@ sys.path.insert(0, str(HERE.parent / "python"))
 
 import crowd  # noqa: E402
 import deadlines  # noqa: E402
+import follow  # noqa: E402
 import memory  # noqa: E402
 import stale  # noqa: E402
 import writes  # noqa: E402
@@ -35,6 +36,7 @@ PARTS = {
     "writes, Node": lambda: node("writes"),
     "crowd": crowd.run,
     "crowd, Node": lambda: node("crowd"),
+    "follow": follow.run,
     "memory": memory.run,
     "memory, Node": lambda: node("memory"),
 }

@@ -1,15 +1,15 @@
-// The soak of the Node package: `node tests/soak/soak.mjs writes|memory|crowd` from the top of the checkout.
+// The soak of the Node package: `node tests/soak/soak.mjs writes|memory|crowd|follow` from the top of the checkout.
 
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AutonomiClient } from 'loki-mode-sdk';
+import { AutonomiClient, EventStream } from 'loki-mode-sdk';
 import { inParallel, KINDS, Line, writeOver } from '../node/support/bad-line.mjs';
 import { clearEnvironment } from '../node/support/binaries.mjs';
 import { startControlPlane, TOKEN } from '../node/support/control-plane.mjs';
 import { FaultServer } from '../node/support/fault-server.mjs';
 
-clearEnvironment();
+if (process.argv[2] !== 'follow') clearEnvironment();
 
 /** Writes under 1,000 random faults: none is doubled, none is lost without a word. */
 async function writes() {
@@ -99,4 +99,31 @@ async function crowd() {
   console.log(`10000 calls, 64 at a time, in ${took} s: each got its own answer`);
 }
 
-await { writes, memory, crowd }[process.argv[2]]();
+/** Follows the runs of `tests/soak/follow.py` with one stream, and tells what it was given. */
+async function follow() {
+  const runs = JSON.parse(process.env.RUNS);
+  const given = Object.fromEntries(runs.map((run) => [run, []]));
+  const client = new AutonomiClient({
+    baseUrl: process.env.LOKI_BASE_URL,
+    token: process.env.LOKI_API_TOKEN,
+    timeout: 5000,
+  });
+  let cursor;
+  let over = false;
+  while (!over) {
+    // Every now and then the program "is restarted", and goes on with its cursor.
+    let patience = 500;
+    const events = new EventStream(client).followMany(runs, { cursor, pollInterval: 500 });
+    for await (const event of events) {
+      given[event.run_id].push(event.id);
+      patience -= 1;
+      if (patience === 0) break;
+    }
+    cursor = events.cursor;
+    over = patience > 0;
+  }
+  client.close();
+  console.log(JSON.stringify(given));
+}
+
+await { writes, memory, crowd, follow }[process.argv[2]]();

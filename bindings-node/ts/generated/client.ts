@@ -3,7 +3,16 @@
 import { inspect } from 'node:util';
 import { asyncDispose } from '../dispose.js';
 import { bindEngine, Engine } from '../engine.js';
+import { optionsOfEnvironment } from '../environment.js';
 import type { AutonomiError, ConfigError, NotFoundError } from '../errors.js';
+import {
+  type DashboardStream,
+  type LiveEventStream,
+  type LiveOptions,
+  openDashboard,
+  openEvents,
+  type WatchOptions,
+} from '../live.js';
 import type { CallOptions, ClientChanges, ClientOptions } from '../options.js';
 import { type RawClient, rawClient } from '../raw.js';
 import type { TokenProvider } from '../tokens.js';
@@ -74,6 +83,23 @@ export class AutonomiClient {
   }
 
   /**
+   * Makes a client from environment variables: `LOKI_BASE_URL`, `LOKI_API_TOKEN` or `LOKI_API_TOKEN_FILE` (a file that
+   * holds it), `LOKI_TIMEOUT` (in seconds), `LOKI_MAX_RETRIES`, `LOKI_PATH_STYLE`, `LOKI_CA_FILE`. One that is empty
+   * counts as not set. The constructor reads none of them.
+   *
+   * ```ts
+   * const client = AutonomiClient.fromEnv({ appInfo: 'deploy-bot/2.1' });
+   * ```
+   *
+   * @param overrides - Options that are set here, whatever the environment says: their variables are not looked at.
+   * @returns A client; without `LOKI_BASE_URL`, of `http://localhost:57374`.
+   * @throws {@link ConfigError} if a variable or an option is no good; the message names it.
+   */
+  static fromEnv(overrides: Partial<ClientOptions> = {}): AutonomiClient {
+    return new this(optionsOfEnvironment(overrides));
+  }
+
+  /**
    * The same methods, giving the whole answer: `status`, `headers` and `attempts` beside the `data`.
    *
    * ```ts
@@ -108,12 +134,52 @@ export class AutonomiClient {
     this.#engine.setToken(token);
   }
 
+  /**
+   * Gives live events as they happen, each exactly once. Connects when the first one is asked for. Dashboards do not
+   * offer live events; what they offer is `watch`.
+   *
+   * `GET /api/events`.
+   *
+   * ```ts
+   * for await (const event of client.events({ types: ['task:completed'] })) console.log(event.data);
+   * ```
+   *
+   * @param options - `sessionId`, `types`, `minLevel` and `history` say which ones; `signal` stops at any time.
+   * @returns A {@link LiveEventStream}, with `close`.
+   * @throws {@link ConfigError} if an option is no good; the message names it.
+   * @throws {@link AutonomiError} if the client is closed.
+   * @throws TypeError if an option is of the wrong type.
+   */
+  events(options?: LiveOptions): LiveEventStream {
+    return openEvents(this.#engine, options);
+  }
+
+  /**
+   * Gives the messages by which a dashboard tells of changes of projects and tasks. Connects when the first one is asked
+   * for. The token travels in the query of that request, as the server wants it; it shows in no error and no log.
+   *
+   * `GET /ws`, a WebSocket.
+   *
+   * ```ts
+   * for await (const message of client.watch()) console.log(message.type, message.data);
+   * ```
+   *
+   * @param options - `subscribe` says what to subscribe to; `signal` stops at any time.
+   * @returns A {@link DashboardStream}, with `close`.
+   * @throws {@link ConfigError} if `subscribe` cannot be sent, or a proxy is in the way that WebSockets do not pass.
+   * @throws {@link AutonomiError} if the client is closed.
+   * @throws TypeError if an option is of the wrong type.
+   */
+  watch(options?: WatchOptions): DashboardStream {
+    return openDashboard(this.#engine, options);
+  }
+
   /** Where the control plane is, as it was given. */
   get baseUrl(): string {
     return this.#engine.baseUrl;
   }
 
-  /** Ends the pending calls and closes the connections. A closed client makes no more calls. */
+  /** Ends the pending calls and the streams, and closes the connections. A closed client makes no more calls. */
   close(): void {
     this.#engine.close();
   }
@@ -727,7 +793,7 @@ export class AutonomiClient {
    *
    * `POST /api/sessions`.
    *
-   * @param params - What to look for; every field can be left out.
+   * @param params - The parameters; every one of them can be left out.
    * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `StartedSession`.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
@@ -1030,7 +1096,7 @@ export class AutonomiClient {
    *
    * `GET /api/audit`, on deployed servers `GET /api/v2/audit`.
    *
-   * @param params - What to look for; every field can be left out.
+   * @param params - The parameters; every one of them can be left out.
    * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns A list of `AuditEntry`, empty if there is none.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be

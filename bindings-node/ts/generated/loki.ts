@@ -151,7 +151,7 @@ export abstract class LokiOperations {
    *
    * `POST /api/sessions`.
    *
-   * @param params - What to look for; every field can be left out.
+   * @param params - The parameters; every one of them can be left out.
    * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `StartedSession`.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be

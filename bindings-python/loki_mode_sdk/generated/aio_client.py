@@ -13,10 +13,17 @@ if TYPE_CHECKING:
         AuditEntry,
         AuditVerifyResult,
         Checkpoint,
+        EventHistory,
+        Health,
         Project,
         Run,
         RunEvent,
         Session,
+        SessionList,
+        SessionStatus,
+        SessionTaskList,
+        SessionTasks,
+        StartedSession,
         Task,
         Tenant,
     )
@@ -75,6 +82,140 @@ class AsyncOperations:
         """
         answer: dict[str, Any] = await self._call(
             "get_status",
+            (),
+            timeout,
+            max_retries,
+            headers,
+        )
+        return answer
+
+    async def get_health(
+        self,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Health:
+        """Returns whether the server can do its work.
+
+        A server that is not well says so with the status 503; that, too, is an answer and raises
+        nothing.
+
+        Endpoint: `GET /health`.
+
+        Args:
+            timeout: Seconds that the call may take, retries included. Default: the client's.
+            max_retries: How often a failed attempt is repeated where that is safe. Default: the
+                client's.
+            headers: Headers to send with this call, beside the client's.
+
+        Returns:
+            A `Health`.
+
+        Raises:
+            AuthenticationError: The token is missing or not valid (401).
+            PermissionDeniedError: The token lacks the scope for this (403).
+            ValidationError: The server refused an argument (400, 422).
+            RateLimitError: Too many requests (429).
+            NotAvailableError: This server does not offer it (410, 501 and the like).
+            ServerError: The server failed (5xx).
+            APITimeoutError: The call took longer than its timeout.
+            APIConnectionError: The server cannot be reached, or the connection was lost.
+            DecodeError: The answer is not what the operation returns.
+            ConfigError: An argument cannot be sent; nothing was.
+            TypeError: An argument has the wrong type; nothing was sent.
+        """
+        answer: Health = await self._call(
+            "get_health",
+            (),
+            timeout,
+            max_retries,
+            headers,
+        )
+        return answer
+
+    async def get_readiness(
+        self,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Returns whether the server is ready for requests.
+
+        One that is not says so with the status 503; that, too, is an answer and raises nothing.
+        Dashboards have no such route.
+
+        Endpoint: `GET /health/ready`.
+
+        Args:
+            timeout: Seconds that the call may take, retries included. Default: the client's.
+            max_retries: How often a failed attempt is repeated where that is safe. Default: the
+                client's.
+            headers: Headers to send with this call, beside the client's.
+
+        Returns:
+            What the server sent, as a dict.
+
+        Raises:
+            AuthenticationError: The token is missing or not valid (401).
+            PermissionDeniedError: The token lacks the scope for this (403).
+            ValidationError: The server refused an argument (400, 422).
+            RateLimitError: Too many requests (429).
+            NotAvailableError: This server does not offer it (410, 501 and the like).
+            ServerError: The server failed (5xx).
+            APITimeoutError: The call took longer than its timeout.
+            APIConnectionError: The server cannot be reached, or the connection was lost.
+            DecodeError: The answer is not what the operation returns.
+            ConfigError: An argument cannot be sent; nothing was.
+            TypeError: An argument has the wrong type; nothing was sent.
+        """
+        answer: dict[str, Any] = await self._call(
+            "get_readiness",
+            (),
+            timeout,
+            max_retries,
+            headers,
+        )
+        return answer
+
+    async def get_liveness(
+        self,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Returns whether the process of the server is alive.
+
+        Dashboards have no such route.
+
+        Endpoint: `GET /health/live`.
+
+        Args:
+            timeout: Seconds that the call may take, retries included. Default: the client's.
+            max_retries: How often a failed attempt is repeated where that is safe. Default: the
+                client's.
+            headers: Headers to send with this call, beside the client's.
+
+        Returns:
+            What the server sent, as a dict.
+
+        Raises:
+            AuthenticationError: The token is missing or not valid (401).
+            PermissionDeniedError: The token lacks the scope for this (403).
+            ValidationError: The server refused an argument (400, 422).
+            RateLimitError: Too many requests (429).
+            NotAvailableError: This server does not offer it (410, 501 and the like).
+            ServerError: The server failed (5xx).
+            APITimeoutError: The call took longer than its timeout.
+            APIConnectionError: The server cannot be reached, or the connection was lost.
+            DecodeError: The answer is not what the operation returns.
+            ConfigError: An argument cannot be sent; nothing was.
+            TypeError: An argument has the wrong type; nothing was sent.
+        """
+        answer: dict[str, Any] = await self._call(
+            "get_liveness",
             (),
             timeout,
             max_retries,
@@ -814,17 +955,25 @@ class AsyncOperations:
         self,
         run_id: int | str,
         *,
+        since: str | None = None,
+        after: int | str | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> list[RunEvent]:
-        """Returns all events of a run, oldest first.
+        """Returns the events of a run, oldest first: all of them, unless `since` or `after` says
+        otherwise.
+
+        Servers that do not know these two ignore them and answer the whole list.
 
         Endpoint: `GET /api/runs/{run_id}/timeline` (deployed servers: `GET
         /api/v2/runs/{run_id}/timeline`).
 
         Args:
             run_id: Identifier of the run.
+            since: Only events at or after this timestamp, where the server knows this parameter.
+            after: Only events that follow the one of this identifier, where the server knows this
+                parameter.
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
@@ -849,7 +998,7 @@ class AsyncOperations:
         """
         answer: list[RunEvent] = await self._call(
             "get_run_timeline",
-            (run_id,),
+            (run_id, since, after),
             timeout,
             max_retries,
             headers,
@@ -916,6 +1065,8 @@ class AsyncOperations:
         project_id: int | str | None = None,
         status: str | None = None,
         *,
+        limit: int | None = None,
+        offset: int | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
@@ -931,6 +1082,8 @@ class AsyncOperations:
             project_id: Only tasks of this project.
             status: Only tasks in this state. Known values: `backlog`, `pending`, `in_progress`,
                 `review`, `done`, `completed`.
+            limit: How many at most; dashboards list all.
+            offset: How many to skip; dashboards skip none.
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
@@ -954,7 +1107,7 @@ class AsyncOperations:
         """
         answer: list[Task] = await self._call(
             "list_tasks",
-            (project_id, status),
+            (project_id, status, limit, offset),
             timeout,
             max_retries,
             headers,
@@ -1273,8 +1426,8 @@ class AsyncOperations:
     ) -> Session:
         """Returns one session.
 
-        Real servers have no session routes: there it is looked up among the sessions that
-        `/api/status` reports.
+        Dashboards have no session routes: there it is looked up among the sessions that
+        `/api/status` reports. `get_session_status` gives the counts of its tasks and agents, too.
 
         Endpoint: `GET /api/sessions/{session_id}`.
 
@@ -1305,6 +1458,534 @@ class AsyncOperations:
         answer: Session = await self._call(
             "get_session",
             (session_id,),
+            timeout,
+            max_retries,
+            headers,
+        )
+        return answer
+
+    async def list_all_sessions(
+        self,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> SessionList:
+        """Lists the sessions of the server.
+
+        Dashboards have no session routes: there the sessions that `/api/status` reports are
+        returned.
+
+        Endpoint: `GET /api/sessions`.
+
+        Args:
+            timeout: Seconds that the call may take, retries included. Default: the client's.
+            max_retries: How often a failed attempt is repeated where that is safe. Default: the
+                client's.
+            headers: Headers to send with this call, beside the client's.
+
+        Returns:
+            A `SessionList`.
+
+        Raises:
+            AuthenticationError: The token is missing or not valid (401).
+            PermissionDeniedError: The token lacks the scope for this (403).
+            ValidationError: The server refused an argument (400, 422).
+            RateLimitError: Too many requests (429).
+            NotAvailableError: This server does not offer it (410, 501 and the like).
+            ServerError: The server failed (5xx).
+            APITimeoutError: The call took longer than its timeout.
+            APIConnectionError: The server cannot be reached, or the connection was lost.
+            DecodeError: The answer is not what the operation returns.
+            ConfigError: An argument cannot be sent; nothing was.
+            TypeError: An argument has the wrong type; nothing was sent.
+        """
+        answer: SessionList = await self._call(
+            "list_all_sessions",
+            (),
+            timeout,
+            max_retries,
+            headers,
+        )
+        return answer
+
+    async def get_session_status(
+        self,
+        session_id: int | str,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> SessionStatus:
+        """Returns a session with the counts of its tasks and agents.
+
+        Dashboards have no session routes: there the session is looked up among those that
+        `/api/status` reports, and there are no counts.
+
+        Endpoint: `GET /api/sessions/{session_id}`.
+
+        Args:
+            session_id: Identifier of the session.
+            timeout: Seconds that the call may take, retries included. Default: the client's.
+            max_retries: How often a failed attempt is repeated where that is safe. Default: the
+                client's.
+            headers: Headers to send with this call, beside the client's.
+
+        Returns:
+            A `SessionStatus`.
+
+        Raises:
+            NotFoundError: There is no such thing (404).
+            AuthenticationError: The token is missing or not valid (401).
+            PermissionDeniedError: The token lacks the scope for this (403).
+            ValidationError: The server refused an argument (400, 422).
+            RateLimitError: Too many requests (429).
+            NotAvailableError: This server does not offer it (410, 501 and the like).
+            ServerError: The server failed (5xx).
+            APITimeoutError: The call took longer than its timeout.
+            APIConnectionError: The server cannot be reached, or the connection was lost.
+            DecodeError: The answer is not what the operation returns.
+            ConfigError: An argument cannot be sent; nothing was.
+            TypeError: An argument has the wrong type; nothing was sent.
+        """
+        answer: SessionStatus = await self._call(
+            "get_session_status",
+            (session_id,),
+            timeout,
+            max_retries,
+            headers,
+        )
+        return answer
+
+    async def start_session(
+        self,
+        prd_path: str | None = None,
+        provider: str | None = None,
+        options: dict[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> StartedSession:
+        """Starts a session and returns its identifier.
+
+        Servers that run one session at a time refuse a second one with a conflict. Dashboards have
+        no such route: sessions are started on their machine, with `loki start`.
+
+        Endpoint: `POST /api/sessions`.
+
+        Args:
+            prd_path: Path of the requirements document (PRD) on the server's machine.
+            provider: Provider of the agents; the server's default is `claude`. Known values:
+                `claude`, `codex`, `gemini`, `cline`, `aider`.
+            options: How the session works: `dryRun` (boolean), `verbose` (boolean), `timeout`
+                (integer).
+            timeout: Seconds that the call may take, retries included. Default: the client's.
+            max_retries: How often a failed attempt is repeated where that is safe. Default: the
+                client's.
+            headers: Headers to send with this call, beside the client's.
+
+        Returns:
+            A `StartedSession`.
+
+        Raises:
+            AuthenticationError: The token is missing or not valid (401).
+            PermissionDeniedError: The token lacks the scope for this (403).
+            ValidationError: The server refused an argument (400, 422).
+            RateLimitError: Too many requests (429).
+            NotAvailableError: This server does not offer it (410, 501 and the like).
+            ServerError: The server failed (5xx).
+            APITimeoutError: The call took longer than its timeout.
+            APIConnectionError: The server cannot be reached, or the connection was lost.
+            DecodeError: The answer is not what the operation returns.
+            ConfigError: An argument cannot be sent; nothing was.
+            TypeError: An argument has the wrong type; nothing was sent.
+        """
+        answer: StartedSession = await self._call(
+            "start_session",
+            (prd_path, provider, options),
+            timeout,
+            max_retries,
+            headers,
+        )
+        return answer
+
+    async def stop_session(
+        self,
+        session_id: int | str,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Tells a session to stop, and returns what the server says to it.
+
+        A session that is not at work is a conflict.
+
+        Endpoint: `POST /api/sessions/{session_id}/stop`.
+
+        Args:
+            session_id: Identifier of the session.
+            timeout: Seconds that the call may take, retries included. Default: the client's.
+            max_retries: How often a failed attempt is repeated where that is safe. Default: the
+                client's.
+            headers: Headers to send with this call, beside the client's.
+
+        Returns:
+            What the server sent, as a dict.
+
+        Raises:
+            NotFoundError: There is no such thing (404).
+            AuthenticationError: The token is missing or not valid (401).
+            PermissionDeniedError: The token lacks the scope for this (403).
+            ValidationError: The server refused an argument (400, 422).
+            RateLimitError: Too many requests (429).
+            NotAvailableError: This server does not offer it (410, 501 and the like).
+            ServerError: The server failed (5xx).
+            APITimeoutError: The call took longer than its timeout.
+            APIConnectionError: The server cannot be reached, or the connection was lost.
+            DecodeError: The answer is not what the operation returns.
+            ConfigError: An argument cannot be sent; nothing was.
+            TypeError: An argument has the wrong type; nothing was sent.
+        """
+        answer: dict[str, Any] = await self._call(
+            "stop_session",
+            (session_id,),
+            timeout,
+            max_retries,
+            headers,
+        )
+        return answer
+
+    async def send_input(
+        self,
+        session_id: int | str,
+        input: str,
+        context: str | None = None,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Gives a session the input of a person, and returns what the server says to it.
+
+        A session that takes no input is a conflict.
+
+        Endpoint: `POST /api/sessions/{session_id}/input`.
+
+        Args:
+            session_id: Identifier of the session.
+            input: The text.
+            context: What the text is about.
+            timeout: Seconds that the call may take, retries included. Default: the client's.
+            max_retries: How often a failed attempt is repeated where that is safe. Default: the
+                client's.
+            headers: Headers to send with this call, beside the client's.
+
+        Returns:
+            What the server sent, as a dict.
+
+        Raises:
+            NotFoundError: There is no such thing (404).
+            AuthenticationError: The token is missing or not valid (401).
+            PermissionDeniedError: The token lacks the scope for this (403).
+            ValidationError: The server refused an argument (400, 422).
+            RateLimitError: Too many requests (429).
+            NotAvailableError: This server does not offer it (410, 501 and the like).
+            ServerError: The server failed (5xx).
+            APITimeoutError: The call took longer than its timeout.
+            APIConnectionError: The server cannot be reached, or the connection was lost.
+            DecodeError: The answer is not what the operation returns.
+            ConfigError: An argument cannot be sent; nothing was.
+            TypeError: An argument has the wrong type; nothing was sent.
+        """
+        answer: dict[str, Any] = await self._call(
+            "send_input",
+            (session_id, input, context),
+            timeout,
+            max_retries,
+            headers,
+        )
+        return answer
+
+    async def delete_session(
+        self,
+        session_id: int | str,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Deletes the record of a session that has ended.
+
+        One that is at work is a conflict.
+
+        Endpoint: `DELETE /api/sessions/{session_id}`.
+
+        Args:
+            session_id: Identifier of the session.
+            timeout: Seconds that the call may take, retries included. Default: the client's.
+            max_retries: How often a failed attempt is repeated where that is safe. Default: the
+                client's.
+            headers: Headers to send with this call, beside the client's.
+
+        Returns:
+            Nothing.
+
+        Raises:
+            NotFoundError: There is no such thing (404).
+            AuthenticationError: The token is missing or not valid (401).
+            PermissionDeniedError: The token lacks the scope for this (403).
+            ValidationError: The server refused an argument (400, 422).
+            RateLimitError: Too many requests (429).
+            NotAvailableError: This server does not offer it (410, 501 and the like).
+            ServerError: The server failed (5xx).
+            APITimeoutError: The call took longer than its timeout.
+            APIConnectionError: The server cannot be reached, or the connection was lost.
+            DecodeError: The answer is not what the operation returns.
+            ConfigError: An argument cannot be sent; nothing was.
+            TypeError: An argument has the wrong type; nothing was sent.
+        """
+        answer: None = await self._call(
+            "delete_session",
+            (session_id,),
+            timeout,
+            max_retries,
+            headers,
+        )
+        return answer
+
+    async def list_session_tasks(
+        self,
+        session_id: int | str,
+        status: str | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> SessionTaskList:
+        """Lists the tasks of a session.
+
+        Dashboards have no such route.
+
+        Endpoint: `GET /api/sessions/{session_id}/tasks`.
+
+        Args:
+            session_id: Identifier of the session.
+            status: Only tasks in this state. Known values: `pending`, `queued`, `running`,
+                `completed`, `failed`, `skipped`.
+            limit: How many at most; the server's default is 100.
+            offset: How many to skip: 0 or more.
+            timeout: Seconds that the call may take, retries included. Default: the client's.
+            max_retries: How often a failed attempt is repeated where that is safe. Default: the
+                client's.
+            headers: Headers to send with this call, beside the client's.
+
+        Returns:
+            A `SessionTaskList`.
+
+        Raises:
+            NotFoundError: There is no such thing (404).
+            AuthenticationError: The token is missing or not valid (401).
+            PermissionDeniedError: The token lacks the scope for this (403).
+            ValidationError: The server refused an argument (400, 422).
+            RateLimitError: Too many requests (429).
+            NotAvailableError: This server does not offer it (410, 501 and the like).
+            ServerError: The server failed (5xx).
+            APITimeoutError: The call took longer than its timeout.
+            APIConnectionError: The server cannot be reached, or the connection was lost.
+            DecodeError: The answer is not what the operation returns.
+            ConfigError: An argument cannot be sent; nothing was.
+            TypeError: An argument has the wrong type; nothing was sent.
+        """
+        answer: SessionTaskList = await self._call(
+            "list_session_tasks",
+            (session_id, status, limit, offset),
+            timeout,
+            max_retries,
+            headers,
+        )
+        return answer
+
+    async def list_active_tasks(
+        self,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> SessionTasks:
+        """Lists the tasks that are being worked on, of all sessions.
+
+        Dashboards have no such route.
+
+        Endpoint: `GET /api/tasks/active`.
+
+        Args:
+            timeout: Seconds that the call may take, retries included. Default: the client's.
+            max_retries: How often a failed attempt is repeated where that is safe. Default: the
+                client's.
+            headers: Headers to send with this call, beside the client's.
+
+        Returns:
+            A `SessionTasks`.
+
+        Raises:
+            AuthenticationError: The token is missing or not valid (401).
+            PermissionDeniedError: The token lacks the scope for this (403).
+            ValidationError: The server refused an argument (400, 422).
+            RateLimitError: Too many requests (429).
+            NotAvailableError: This server does not offer it (410, 501 and the like).
+            ServerError: The server failed (5xx).
+            APITimeoutError: The call took longer than its timeout.
+            APIConnectionError: The server cannot be reached, or the connection was lost.
+            DecodeError: The answer is not what the operation returns.
+            ConfigError: An argument cannot be sent; nothing was.
+            TypeError: An argument has the wrong type; nothing was sent.
+        """
+        answer: SessionTasks = await self._call(
+            "list_active_tasks",
+            (),
+            timeout,
+            max_retries,
+            headers,
+        )
+        return answer
+
+    async def list_queued_tasks(
+        self,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> SessionTasks:
+        """Lists the tasks that wait, of all sessions.
+
+        Dashboards have no such route.
+
+        Endpoint: `GET /api/tasks/queue`.
+
+        Args:
+            timeout: Seconds that the call may take, retries included. Default: the client's.
+            max_retries: How often a failed attempt is repeated where that is safe. Default: the
+                client's.
+            headers: Headers to send with this call, beside the client's.
+
+        Returns:
+            A `SessionTasks`.
+
+        Raises:
+            AuthenticationError: The token is missing or not valid (401).
+            PermissionDeniedError: The token lacks the scope for this (403).
+            ValidationError: The server refused an argument (400, 422).
+            RateLimitError: Too many requests (429).
+            NotAvailableError: This server does not offer it (410, 501 and the like).
+            ServerError: The server failed (5xx).
+            APITimeoutError: The call took longer than its timeout.
+            APIConnectionError: The server cannot be reached, or the connection was lost.
+            DecodeError: The answer is not what the operation returns.
+            ConfigError: An argument cannot be sent; nothing was.
+            TypeError: An argument has the wrong type; nothing was sent.
+        """
+        answer: SessionTasks = await self._call(
+            "list_queued_tasks",
+            (),
+            timeout,
+            max_retries,
+            headers,
+        )
+        return answer
+
+    async def get_event_history(
+        self,
+        session_id: str | None = None,
+        types: list[str] | None = None,
+        limit: int | None = None,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> EventHistory:
+        """Returns the latest events that the server remembers, oldest first.
+
+        It forgets them when it is restarted. Dashboards have no such route.
+
+        Endpoint: `GET /api/events/history`.
+
+        Args:
+            session_id: Only events of this session.
+            types: Only events of these types, for example `task:completed`; an empty list leaves
+                the choice to the server.
+            limit: How many at most; the server's default is 100.
+            timeout: Seconds that the call may take, retries included. Default: the client's.
+            max_retries: How often a failed attempt is repeated where that is safe. Default: the
+                client's.
+            headers: Headers to send with this call, beside the client's.
+
+        Returns:
+            A `EventHistory`.
+
+        Raises:
+            AuthenticationError: The token is missing or not valid (401).
+            PermissionDeniedError: The token lacks the scope for this (403).
+            ValidationError: The server refused an argument (400, 422).
+            RateLimitError: Too many requests (429).
+            NotAvailableError: This server does not offer it (410, 501 and the like).
+            ServerError: The server failed (5xx).
+            APITimeoutError: The call took longer than its timeout.
+            APIConnectionError: The server cannot be reached, or the connection was lost.
+            DecodeError: The answer is not what the operation returns.
+            ConfigError: An argument cannot be sent; nothing was.
+            TypeError: An argument has the wrong type; nothing was sent.
+        """
+        answer: EventHistory = await self._call(
+            "get_event_history",
+            (session_id, types, limit),
+            timeout,
+            max_retries,
+            headers,
+        )
+        return answer
+
+    async def get_event_stats(
+        self,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Returns figures about the event stream.
+
+        Dashboards have no such route.
+
+        Endpoint: `GET /api/events/stats`.
+
+        Args:
+            timeout: Seconds that the call may take, retries included. Default: the client's.
+            max_retries: How often a failed attempt is repeated where that is safe. Default: the
+                client's.
+            headers: Headers to send with this call, beside the client's.
+
+        Returns:
+            What the server sent, as a dict.
+
+        Raises:
+            AuthenticationError: The token is missing or not valid (401).
+            PermissionDeniedError: The token lacks the scope for this (403).
+            ValidationError: The server refused an argument (400, 422).
+            RateLimitError: Too many requests (429).
+            NotAvailableError: This server does not offer it (410, 501 and the like).
+            ServerError: The server failed (5xx).
+            APITimeoutError: The call took longer than its timeout.
+            APIConnectionError: The server cannot be reached, or the connection was lost.
+            DecodeError: The answer is not what the operation returns.
+            ConfigError: An argument cannot be sent; nothing was.
+            TypeError: An argument has the wrong type; nothing was sent.
+        """
+        answer: dict[str, Any] = await self._call(
+            "get_event_stats",
+            (),
             timeout,
             max_retries,
             headers,

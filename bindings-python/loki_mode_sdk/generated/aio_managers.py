@@ -86,8 +86,8 @@ class AsyncSessionManager:
     ) -> Session:
         """Returns one session.
 
-        Real servers have no session routes: there it is looked up among the sessions that
-        `/api/status` reports.
+        Dashboards have no session routes: there it is looked up among the sessions that
+        `/api/status` reports. `get_session_status` gives the counts of its tasks and agents, too.
 
         Endpoint: `GET /api/sessions/{session_id}`.
 
@@ -138,6 +138,8 @@ class AsyncTaskManager:
         project_id: int | str | None = None,
         status: str | None = None,
         *,
+        limit: int | None = None,
+        offset: int | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
@@ -153,6 +155,8 @@ class AsyncTaskManager:
             project_id: Only tasks of this project.
             status: Only tasks in this state. Known values: `backlog`, `pending`, `in_progress`,
                 `review`, `done`, `completed`.
+            limit: How many at most; dashboards list all.
+            offset: How many to skip; dashboards skip none.
             timeout: Seconds that the call may take, retries included. Default: the client's.
             max_retries: How often a failed attempt is repeated where that is safe. Default: the
                 client's.
@@ -177,6 +181,8 @@ class AsyncTaskManager:
         return await self._client.list_tasks(
             project_id,
             status,
+            limit=limit,
+            offset=offset,
             timeout=timeout,
             max_retries=max_retries,
             headers=headers,

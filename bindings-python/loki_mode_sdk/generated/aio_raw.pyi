@@ -10,10 +10,17 @@ from loki_mode_sdk.generated.models import (
     AuditEntry,
     AuditVerifyResult,
     Checkpoint,
+    EventHistory,
+    Health,
     Project,
     Run,
     RunEvent,
     Session,
+    SessionList,
+    SessionStatus,
+    SessionTaskList,
+    SessionTasks,
+    StartedSession,
     Task,
     Tenant,
 )
@@ -26,6 +33,27 @@ class AsyncRawOperations:
 
     def __init__(self, native: _native.Client) -> None: ...
     async def get_status(
+        self,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> RawResponse[dict[str, Any]]: ...
+    async def get_health(
+        self,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> RawResponse[Health]: ...
+    async def get_readiness(
+        self,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> RawResponse[dict[str, Any]]: ...
+    async def get_liveness(
         self,
         *,
         timeout: float | None = None,
@@ -174,6 +202,8 @@ class AsyncRawOperations:
         self,
         run_id: int | str,
         *,
+        since: str | None = None,
+        after: int | str | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
@@ -194,6 +224,8 @@ class AsyncRawOperations:
         project_id: int | str | None = None,
         status: str | None = None,
         *,
+        limit: int | None = None,
+        offset: int | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
@@ -266,6 +298,99 @@ class AsyncRawOperations:
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> RawResponse[Session]: ...
+    async def list_all_sessions(
+        self,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> RawResponse[SessionList]: ...
+    async def get_session_status(
+        self,
+        session_id: int | str,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> RawResponse[SessionStatus]: ...
+    async def start_session(
+        self,
+        prd_path: str | None = None,
+        provider: str | None = None,
+        options: dict[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> RawResponse[StartedSession]: ...
+    async def stop_session(
+        self,
+        session_id: int | str,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> RawResponse[dict[str, Any]]: ...
+    async def send_input(
+        self,
+        session_id: int | str,
+        input: str,
+        context: str | None = None,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> RawResponse[dict[str, Any]]: ...
+    async def delete_session(
+        self,
+        session_id: int | str,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> RawResponse[None]: ...
+    async def list_session_tasks(
+        self,
+        session_id: int | str,
+        status: str | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> RawResponse[SessionTaskList]: ...
+    async def list_active_tasks(
+        self,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> RawResponse[SessionTasks]: ...
+    async def list_queued_tasks(
+        self,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> RawResponse[SessionTasks]: ...
+    async def get_event_history(
+        self,
+        session_id: str | None = None,
+        types: list[str] | None = None,
+        limit: int | None = None,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> RawResponse[EventHistory]: ...
+    async def get_event_stats(
+        self,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> RawResponse[dict[str, Any]]: ...
     async def list_api_keys(
         self,
         *,

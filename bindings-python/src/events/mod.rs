@@ -7,7 +7,7 @@ mod stream;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use loki_mode_core::{Response, Value};
+use loki_mode_core::{CallOptions, Response, Value};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -96,21 +96,19 @@ impl EventStream {
         let text = run_id.to_text().into_owned();
         let (polls, in_place) = (Arc::clone(&self.polls), text.clone());
         let (answered, ready) = (Arc::clone(&self.polls), Arc::clone(&self.ready));
-        self.client.get().begin_run(
-            py,
-            Given { timeout, max_retries, headers },
-            move |engine, call| {
-                let response = engine.poll_events(&polls.stream, run_id, since, call)?;
-                polls.come.put(in_place, response.clone());
-                Ok(response)
-            },
-            move |py, _| {
-                for response in answered.come.take(&text) {
-                    ready.put(text.clone(), awaited_data(py, &response)?.unbind());
-                }
-                Ok(py.None())
-            },
-        )
+        let call = move |engine: &loki_mode_core::Client, call: &CallOptions<'_>| {
+            let response = engine.poll_events(&polls.stream, run_id, since, call)?;
+            polls.come.put(in_place, response.clone());
+            Ok(response)
+        };
+        let build = move |py: Python<'_>, _: &Response| {
+            for response in answered.come.take(&text) {
+                ready.put(text.clone(), awaited_data(py, &response)?);
+            }
+            Ok(py.None())
+        };
+        let given = Given { timeout, max_retries, headers };
+        self.client.get().begin_run(py, given, Box::new(call), Box::new(build))
     }
 
     /// The events of a run that were awaited.

@@ -2,9 +2,12 @@
 
 mod audit;
 mod checkpoints;
+mod health;
 mod keys;
+mod live;
 mod projects;
 mod runs;
+mod session_tasks;
 mod sessions;
 mod status;
 mod tasks;
@@ -17,6 +20,7 @@ use rusqlite::Connection;
 
 use crate::answers::{Answer, Failure};
 use crate::auth::{self, Principal, Tenants};
+use crate::live::Hub;
 use crate::profile::Profile;
 use crate::validate::Inputs;
 
@@ -30,6 +34,10 @@ pub(crate) struct Call<'a> {
     pub(crate) started: Instant,
     /// When the call came in.
     pub(crate) now: i64,
+    /// The live events.
+    pub(crate) live: &'a Hub,
+    /// Whether there are providers of agents.
+    pub(crate) provides: bool,
 }
 
 impl Call<'_> {
@@ -53,11 +61,14 @@ pub(crate) type Handler = fn(&Call<'_>, &Connection) -> Result<Answer, Failure>;
 
 const CHAPTERS: &[&[(&str, Handler)]] = &[
     status::HANDLERS,
+    health::HANDLERS,
     projects::HANDLERS,
     tenants::HANDLERS,
     runs::HANDLERS,
     tasks::HANDLERS,
     sessions::HANDLERS,
+    session_tasks::HANDLERS,
+    live::HANDLERS,
     keys::HANDLERS,
     audit::HANDLERS,
     checkpoints::HANDLERS,
@@ -84,7 +95,8 @@ mod tests {
 
     #[test]
     fn every_operation_has_one_handler_and_every_handler_an_operation() {
-        for operation in loki_mode_spec::operations() {
+        // A view is served by the operation that it is a view of.
+        for operation in loki_mode_spec::operations().filter(|operation| operation.view_of.is_none()) {
             assert!(handler(operation.name).is_some(), "{} has no handler", operation.name);
         }
         let mut names: Vec<_> = CHAPTERS.iter().copied().flatten().map(|(name, _)| *name).collect();

@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use super::{Call, Handler};
 use crate::answers::{Answer, Failure};
 use crate::json;
+use crate::news::News;
 use crate::profile::Profile;
 use crate::store::projects::{self, Project};
 use crate::store::tenants;
@@ -76,7 +77,7 @@ fn create(call: &Call<'_>, connection: &Connection) -> Result<Answer, Failure> {
         call.now,
     )?;
     let project = find(call, connection, id)?;
-    Ok(Answer::json(write(call.profile, &project)).about(id))
+    Ok(Answer::json(write(call.profile, &project)).about(id).telling([News::project("created", &project)]))
 }
 
 fn update(call: &Call<'_>, connection: &Connection) -> Result<Answer, Failure> {
@@ -91,11 +92,12 @@ fn update(call: &Call<'_>, connection: &Connection) -> Result<Answer, Failure> {
         inputs.text("status"),
         call.now,
     )?;
-    Ok(Answer::json(write(call.profile, &find(call, connection, id)?)))
+    let project = find(call, connection, id)?;
+    Ok(Answer::json(write(call.profile, &project)).telling([News::project("updated", &project)]))
 }
 
 fn delete(call: &Call<'_>, connection: &Connection) -> Result<Answer, Failure> {
-    let id = find(call, connection, call.inputs.id("project_id"))?.id;
-    projects::delete(connection, id)?;
-    Ok(Answer::nothing())
+    let project = find(call, connection, call.inputs.id("project_id"))?;
+    projects::delete(connection, project.id)?;
+    Ok(Answer::nothing().telling([News::project("deleted", &project)]))
 }

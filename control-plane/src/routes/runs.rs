@@ -1,11 +1,14 @@
 //! Runs and their timelines.
 
 use rusqlite::Connection;
+use time::format_description::well_known::Iso8601;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::{Call, Handler, projects};
-use crate::answers::{Answer, Failure};
+use crate::answers::{Answer, Failure, Problem};
 use crate::clock::{Form, SECOND};
 use crate::json;
+use crate::news::News;
 use crate::profile::Profile;
 use crate::store::runs::{self, Event, NewRun, Run};
 use crate::store::{projects as stored_projects, sessions};
@@ -114,7 +117,9 @@ fn create(call: &Call<'_>, connection: &Connection) -> Result<Answer, Failure> {
     };
     let id = runs::create(connection, &run, call.now)?;
     let run = runs::get(connection, id)?.ok_or_else(|| Failure::not_found("Run"))?;
-    Ok(Answer::json(write(call.profile, &run, &[], call.profile.end_time())).about(id))
+    Ok(Answer::json(write(call.profile, &run, &[], call.profile.end_time()))
+        .about(id)
+        .telling([News::run_started(id)]))
 }
 
 fn cancel(call: &Call<'_>, connection: &Connection) -> Result<Answer, Failure> {
@@ -122,7 +127,8 @@ fn cancel(call: &Call<'_>, connection: &Connection) -> Result<Answer, Failure> {
     if !runs::end(connection, run.id, "cancelled", call.now)? {
         return Err(wrong_state(call.profile, "Run has already ended"));
     }
-    full(call, connection, run.id, call.profile.cancel_time())
+    let answer = full(call, connection, run.id, call.profile.cancel_time())?;
+    Ok(answer.telling([News::run_cancelled(run.id)]))
 }
 
 fn replay(call: &Call<'_>, connection: &Connection) -> Result<Answer, Failure> {
@@ -138,7 +144,7 @@ fn replay(call: &Call<'_>, connection: &Connection) -> Result<Answer, Failure> {
         parent_run_id: Some(parent.id),
     };
     let id = runs::create(connection, &run, call.now)?;
-    full(call, connection, id, call.profile.end_time())
+    Ok(full(call, connection, id, call.profile.end_time())?.telling([News::run_started(id)]))
 }
 
 fn timeline(call: &Call<'_>, connection: &Connection) -> Result<Answer, Failure> {
@@ -150,7 +156,9 @@ fn timeline(call: &Call<'_>, connection: &Connection) -> Result<Answer, Failure>
         })));
     }
     let run = find(call, connection, id)?;
-    let events = write_events(profile, &runs::events(connection, id)?);
+    let since = call.inputs.text("since").map(since).transpose()?;
+    let after = call.inputs.int("after");
+    let events = write_events(profile, &runs::events_from(connection, id, since, after)?);
     if !profile.wraps_timeline() {
         return Ok(Answer::json(events));
     }
@@ -159,6 +167,22 @@ fn timeline(call: &Call<'_>, connection: &Connection) -> Result<Answer, Failure>
     Ok(Answer::json(json::object(|object| {
         object.int("run_id", id).raw("events", &events).opt_raw("duration_seconds", duration.as_deref())
     })))
+}
+
+/// A timestamp of a caller in microseconds since 1970; one without a time zone is UTC.
+fn since(text: &str) -> Result<i64, Failure> {
+    let read = OffsetDateTime::parse(text, &Iso8601::DEFAULT)
+        .or_else(|_| PrimitiveDateTime::parse(text, &Iso8601::DEFAULT).map(PrimitiveDateTime::assume_utc));
+    let point = read.map_err(|_| {
+        Failure::Invalid(vec![Problem {
+            kind: "datetime_from_date_parsing",
+            loc: json::strings(&["query", "since"]),
+            msg: "Input should be a valid datetime".to_owned(),
+            input: json::string(text),
+            ctx: None,
+        }])
+    })?;
+    Ok(i64::try_from(point.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX))
 }
 
 /// Adds an event. The types `run_completed` and `run_failed` end a run that has not ended yet.
@@ -173,5 +197,8 @@ fn create_event(call: &Call<'_>, connection: &Connection) -> Result<Answer, Fail
         inputs.object("details"),
         call.now,
     )?;
-    Ok(Answer::json(write_event(call.profile, &event)))
+    let before = runs::phase_before(connection, &event)?;
+    let ended = run.is_active() && runs::end_status(&event.event_type).is_some();
+    let news = News::run_event(&event, before.as_deref(), ended);
+    Ok(Answer::json(write_event(call.profile, &event)).telling([news]))
 }

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use super::{Call, Handler, projects};
 use crate::answers::{Answer, Failure};
 use crate::json;
+use crate::news::News;
 use crate::store::projects as stored_projects;
 use crate::store::tasks::{self, Changes, NewTask, QueueTask, Task};
 
@@ -70,7 +71,9 @@ fn list(call: &Call<'_>, connection: &Connection) -> Result<Answer, Failure> {
     let body = if call.profile.lists_queue_tasks() {
         json::array(tasks::queue(connection, status)?.iter().map(write_queued))
     } else {
-        let tasks = tasks::list(connection, call.inputs.int("project_id"), status)?;
+        let inputs = call.inputs;
+        let (limit, offset) = (inputs.int("limit"), inputs.int("offset").unwrap_or(0));
+        let tasks = tasks::list(connection, inputs.int("project_id"), status, limit, offset)?;
         json::array(tasks.iter().map(|task| write(call, task)))
     };
     Ok(Answer::json(body))
@@ -93,13 +96,20 @@ fn create(call: &Call<'_>, connection: &Connection) -> Result<Answer, Failure> {
         position: inputs.int("position").unwrap_or(0),
     };
     let id = tasks::create(connection, &task, call.now)?;
-    Ok(Answer::json(write(call, &find(call, connection, id)?)).about(id))
+    let task = find(call, connection, id)?;
+    Ok(Answer::json(write(call, &task)).about(id).telling([News::task("created", &task)]))
 }
 
 /// Changes a task; `status`, `position` and the rest as far as given.
 fn update(call: &Call<'_>, connection: &Connection) -> Result<Answer, Failure> {
+    let (_, task) = changed(call, connection)?;
+    Ok(Answer::json(write(call, &task)).telling([News::task("updated", &task)]))
+}
+
+/// Changes a task as far as something is given; what it was and what it is.
+fn changed(call: &Call<'_>, connection: &Connection) -> Result<(Task, Task), Failure> {
     let inputs = call.inputs;
-    let id = find(call, connection, inputs.id("task_id"))?.id;
+    let before = find(call, connection, inputs.id("task_id"))?;
     let changes = Changes {
         status: inputs.text("status"),
         title: inputs.text("title"),
@@ -107,17 +117,19 @@ fn update(call: &Call<'_>, connection: &Connection) -> Result<Answer, Failure> {
         priority: inputs.text("priority"),
         position: inputs.int("position"),
     };
-    tasks::update(connection, id, &changes, call.now)?;
-    Ok(Answer::json(write(call, &find(call, connection, id)?)))
+    tasks::update(connection, before.id, &changes, call.now)?;
+    let task = find(call, connection, before.id)?;
+    Ok((before, task))
 }
 
 fn delete(call: &Call<'_>, connection: &Connection) -> Result<Answer, Failure> {
-    let id = find(call, connection, call.inputs.id("task_id"))?.id;
-    tasks::delete(connection, id)?;
-    Ok(Answer::nothing())
+    let task = find(call, connection, call.inputs.id("task_id"))?;
+    tasks::delete(connection, task.id)?;
+    Ok(Answer::nothing().telling([News::task_deleted(&task)]))
 }
 
 fn move_to(call: &Call<'_>, connection: &Connection) -> Result<Answer, Failure> {
     // A move is an update whose two fields the table requires.
-    update(call, connection)
+    let (before, task) = changed(call, connection)?;
+    Ok(Answer::json(write(call, &task)).telling([News::task_moved(&before, &task)]))
 }

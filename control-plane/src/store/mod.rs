@@ -9,6 +9,7 @@ pub(crate) mod checkpoints;
 pub(crate) mod keys;
 pub(crate) mod projects;
 pub(crate) mod runs;
+pub(crate) mod session_tasks;
 pub(crate) mod sessions;
 pub(crate) mod tasks;
 pub(crate) mod tenants;
@@ -57,10 +58,20 @@ impl Store {
         &self,
         change: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.write_and_tell(change, |_| {})
+    }
+
+    /// The same, and then `tell`, before the next change can be committed.
+    pub(crate) fn write_and_tell<T, E: From<rusqlite::Error>>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+        tell: impl FnOnce(&T),
+    ) -> Result<T, E> {
         let mut connection = self.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let outcome = change(&transaction)?;
         transaction.commit()?;
+        tell(&outcome);
         Ok(outcome)
     }
 }

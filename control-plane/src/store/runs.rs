@@ -100,10 +100,39 @@ pub(crate) fn list(connection: &Connection, filter: &Filter<'_>) -> rusqlite::Re
 
 /// The events of a run, oldest first.
 pub(crate) fn events(connection: &Connection, run_id: i64) -> rusqlite::Result<Vec<Event>> {
+    events_from(connection, run_id, None, None)
+}
+
+/// The events of a run that are not older than `since` and follow the event `after`, oldest first. Each of the two
+/// bounds has an index: when nothing is new, this is cheap however long the timeline is.
+pub(crate) fn events_from(
+    connection: &Connection,
+    run_id: i64,
+    since: Option<i64>,
+    after: Option<i64>,
+) -> rusqlite::Result<Vec<Event>> {
+    let select = |bounds: &str, values: &[i64]| -> rusqlite::Result<Vec<Event>> {
+        connection
+            .prepare_cached(&format!("{SELECT_EVENT} WHERE run_id = ?1 {bounds} ORDER BY id"))?
+            .query_map(rusqlite::params_from_iter(values), read_event)?
+            .collect()
+    };
+    match (since, after) {
+        (None, None) => select("", &[run_id]),
+        (None, Some(after)) => select("AND id > ?2", &[run_id, after]),
+        (Some(since), None) => select("AND timestamp >= ?2", &[run_id, since]),
+        (Some(since), Some(after)) => select("AND id > ?2 AND timestamp >= ?3", &[run_id, after, since]),
+    }
+}
+
+/// The phase that a run was in before an event.
+pub(crate) fn phase_before(connection: &Connection, event: &Event) -> rusqlite::Result<Option<String>> {
     connection
-        .prepare_cached(&format!("{SELECT_EVENT} WHERE run_id = ?1 ORDER BY id"))?
-        .query_map([run_id], read_event)?
-        .collect()
+        .prepare_cached(
+            "SELECT phase FROM run_events WHERE run_id = ?1 AND id < ?2 AND phase IS NOT NULL ORDER BY id DESC LIMIT 1",
+        )?
+        .query_row([event.run_id, event.id], |row| row.get(0))
+        .optional()
 }
 
 /// What a new run starts with.

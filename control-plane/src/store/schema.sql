@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS run_events (
     timestamp INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS run_events_by_run ON run_events (run_id, id);
+CREATE INDEX IF NOT EXISTS run_events_by_time ON run_events (run_id, timestamp);
 CREATE TABLE IF NOT EXISTS sessions (
     id TEXT PRIMARY KEY,
     project_id INTEGER NOT NULL,
@@ -48,6 +49,33 @@ CREATE TABLE IF NOT EXISTS sessions (
     started_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL
 );
+-- What a session has, beside its row above, that was started through the API. Its project is 0: it has none.
+CREATE TABLE IF NOT EXISTS started_sessions (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    session_id TEXT NOT NULL UNIQUE,
+    prd_path TEXT,
+    provider TEXT NOT NULL,
+    options TEXT,
+    phase TEXT,
+    agents_spawned INTEGER NOT NULL DEFAULT 0,
+    agents_completed INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS session_tasks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    session_id TEXT NOT NULL,
+    title TEXT NOT NULL,
+    description TEXT NOT NULL,
+    status TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    started_at INTEGER,
+    completed_at INTEGER,
+    agent TEXT,
+    output TEXT,
+    error TEXT
+);
+CREATE INDEX IF NOT EXISTS session_tasks_by_session ON session_tasks (session_id, id);
+CREATE INDEX IF NOT EXISTS session_tasks_by_status ON session_tasks (status);
 CREATE TABLE IF NOT EXISTS tasks (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     project_id INTEGER NOT NULL,

@@ -51,17 +51,21 @@ pub(crate) fn get(connection: &Connection, id: i64) -> rusqlite::Result<Option<T
     connection.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?.query_row([id], read).optional()
 }
 
-/// The tasks of a project (or all), in a state (or any), in the order of the board.
+/// A part of the tasks of a project (or all), in a state (or any), in the order of the board.
 pub(crate) fn list(
     connection: &Connection,
     project_id: Option<i64>,
     status: Option<&str>,
+    limit: Option<i64>,
+    offset: i64,
 ) -> rusqlite::Result<Vec<Task>> {
     connection
         .prepare_cached(&format!(
-            "{SELECT} WHERE (?1 IS NULL OR project_id = ?1) AND (?2 IS NULL OR status = ?2) ORDER BY position, id"
+            "{SELECT} WHERE (?1 IS NULL OR project_id = ?1) AND (?2 IS NULL OR status = ?2) ORDER BY position, id \
+             LIMIT ?3 OFFSET ?4"
         ))?
-        .query_map(params![project_id, status], read)?
+        // A limit below zero is none.
+        .query_map(params![project_id, status, limit.unwrap_or(-1), offset], read)?
         .collect()
 }
 

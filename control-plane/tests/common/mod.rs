@@ -8,6 +8,7 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use loki_control_plane::{Config, Profile, Server};
 use serde_json::Value;
@@ -110,12 +111,73 @@ impl Caller {
     }
 }
 
+/// A connection to the event stream.
+#[derive(Debug)]
+pub(crate) struct Events {
+    pub(crate) head: String,
+    reader: BufReader<TcpStream>,
+    text: String,
+}
+
+impl Events {
+    /// Listens; `query` begins with a question mark, if it is not empty.
+    pub(crate) fn listen(caller: &Caller, query: &str, headers: &str) -> Self {
+        let mut stream = caller.connect();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let request = caller.request("GET", &format!("/api/events{query}"), headers, "");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(reader.read_line(&mut head).unwrap(), 0, "{head}");
+        }
+        Events { head, reader, text: String::new() }
+    }
+
+    /// The next frame or comment without the empty line behind it; none at the end of the stream.
+    pub(crate) fn next(&mut self) -> Option<String> {
+        loop {
+            if let Some(end) = self.text.find("\n\n") {
+                let frame = self.text[..end].to_owned();
+                self.text.drain(..end + 2);
+                return Some(frame);
+            }
+            let mut line = String::new();
+            self.reader.read_line(&mut line).unwrap();
+            let size = usize::from_str_radix(line.trim_end(), 16).ok().filter(|size| *size > 0)?;
+            let mut chunk = vec![0; size + 2];
+            self.reader.read_exact(&mut chunk).unwrap();
+            self.text.push_str(std::str::from_utf8(&chunk[..size]).unwrap());
+        }
+    }
+
+    /// The identifiers of the next events.
+    pub(crate) fn ids(&mut self, count: usize) -> Vec<String> {
+        (0..count).map(|_| self.event()["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The next event, comments left out.
+    pub(crate) fn event(&mut self) -> Value {
+        loop {
+            let frame = self.next().unwrap();
+            if let Some(data) = frame.lines().find_map(|line| line.strip_prefix("data: ")) {
+                return serde_json::from_str(data).unwrap();
+            }
+        }
+    }
+}
+
+/// A server in this process, as it is configured.
+pub(crate) fn start(config: Config) -> (Server, Caller) {
+    let server = Server::start(&config).unwrap();
+    let caller = Caller::new(&server.base_url(), config.token.as_deref());
+    (server, caller)
+}
+
 /// A server in this process, with auth off unless `auth`, filled with the seed data if `seed`.
 pub(crate) fn server(profile: Profile, auth: bool, seed: bool) -> (Server, Caller) {
     let token = auth.then(|| ADMIN.to_owned());
-    let server = Server::start(&Config { profile, seed, token: token.clone(), ..Config::default() }).unwrap();
-    let caller = Caller::new(&server.base_url(), token.as_deref());
-    (server, caller)
+    start(Config { profile, seed, token, ..Config::default() })
 }
 
 /// A database file that is removed in the end.

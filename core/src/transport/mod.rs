@@ -2,6 +2,7 @@
 //! of our own beneath it.
 
 mod context;
+mod encoding;
 mod exchange;
 mod forward;
 mod places;
@@ -30,6 +31,7 @@ use self::places::Places;
 use self::proxy::Route;
 pub(crate) use self::resolve::is_loopback;
 pub(crate) use self::streaming::{Opened, Reading};
+pub(crate) use self::tls::certificates;
 pub(crate) use self::websocket::{Heard, Refusal, Socket};
 use crate::call::{Limits, Stop};
 use crate::config::Options;
@@ -107,6 +109,8 @@ pub(crate) enum Cause {
     TooLarge(u64),
     /// The headers of the answer are beyond what is read.
     TooManyHeaders,
+    /// The body is not compressed as its headers say.
+    Encoded(String),
     /// The request cannot be put on the wire.
     Unsendable(String),
     /// The proxy asks for credentials, or for others than it was shown.
@@ -198,6 +202,7 @@ impl Http {
         let cause = match (attempt.stop.get(), attempt.trouble.take(), broken) {
             (Some(stop), ..) => Cause::Stopped(stop),
             (_, _, Broken::TooLarge) => Cause::TooLarge(self.setup.max_body_bytes),
+            (_, _, Broken::Encoded(problem)) => Cause::Encoded(problem),
             (_, _, Broken::Unsendable(problem)) => Cause::Unsendable(problem),
             (_, Some(Trouble::Resolve(problem)), _) => Cause::Resolve(problem),
             (_, Some(Trouble::Connect(error)), _) => Cause::Connect(error),
@@ -227,8 +232,10 @@ impl Http {
             Some(body) => agent.run(self.request(wire, body)?),
             None => agent.run(self.request(wire, ())?),
         };
-        let (parts, body) = response.map_err(Broken::Http)?.into_parts();
+        let (mut parts, body) = response.map_err(Broken::Http)?.into_parts();
         self.check_proxy(parts.status, attempt)?;
+        // Its status says what happened, even if its reasons get lost.
+        let is_refusal = !parts.status.is_success();
         let limit = self.setup.max_body_bytes;
         let announced = body.content_length().unwrap_or(0);
         if announced > limit {
@@ -239,10 +246,17 @@ impl Http {
         let mut bytes = Vec::with_capacity(capacity);
         // One more than allowed, to see whether there is more.
         let mut reader = body.into_reader().take(limit.saturating_add(1));
-        reader.read_to_end(&mut bytes).map_err(Broken::Body)?;
+        match reader.read_to_end(&mut bytes) {
+            Err(_) if is_refusal && attempt.stop.get().is_none() => {}
+            read => drop(read.map_err(Broken::Body)?),
+        }
         if bytes.len() as u64 > limit {
             return Err(Broken::TooLarge);
         }
+        let bytes = match encoding::decoded(&mut parts.headers, bytes, limit) {
+            Err(Broken::Encoded(_)) if is_refusal => Vec::new(),
+            decoded => decoded?,
+        };
         Ok(Received {
             status: parts.status.as_u16(),
             headers: parts.headers,
@@ -328,6 +342,8 @@ enum Broken {
     /// The proxy wants other credentials.
     ProxyCredentials,
     TooLarge,
+    /// The body is not compressed as its headers say.
+    Encoded(String),
 }
 
 impl Setup {

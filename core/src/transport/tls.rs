@@ -113,7 +113,11 @@ impl Tls {
     }
 }
 
-fn certificates(param: &str, path: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
+/// The certificates in a PEM file.
+///
+/// # Errors
+/// [`Error::Config`] naming the file and `param`.
+pub(crate) fn certificates(param: &str, path: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
     let problem = |text: String| Error::config(param, format!("`{param}` {path}: {text}"));
     let certificates = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
@@ -218,6 +222,9 @@ fn reason(error: &rustls::Error) -> String {
                 .to_owned(),
             other => format!("the server's certificate is refused: {other}"),
         },
+        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
+            "what answers there speaks no TLS; is its address one that begins with http://?".to_owned()
+        }
         rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
             "the server asks for a client certificate; `client_cert_file` and `client_key_file` give one"
                 .to_owned()

@@ -1,6 +1,6 @@
 //! The generated Rust face.
 
-use loki_mode_core::generated::{CreateApiKey, CreateTask, ListRuns};
+use loki_mode_core::generated::{CreateApiKey, CreateTask, ListRuns, StartSession};
 use loki_mode_core::{Error, Id};
 
 use crate::common::{RUN, Server, json};
@@ -20,6 +20,18 @@ fn arguments_and_options_reach_the_wire_and_models_come_back() {
     assert_eq!(seen[0].target(), "GET /api/runs?project_id=7");
     assert_eq!(seen[1].body, r#"{"project_id":"p-1","title":"T","priority":"high"}"#);
     assert_eq!(seen[2].target(), "DELETE /api/projects/1");
+}
+
+#[test]
+fn names_of_the_wire_are_not_those_of_rust() {
+    let started = r#"{"sessionId":"s-1","status":"starting","newField":1}"#;
+    let server = Server::script(vec![json(201, started)]);
+    let options = StartSession { prd_path: Some("a.md".to_owned()), ..StartSession::default() };
+    let session = server.client().start_session(&options).unwrap();
+    assert_eq!(session.session_id, Id::Str("s-1".to_owned()));
+    assert_eq!(session.extra["newField"], 1);
+    assert_eq!(serde_json::to_value(&session).unwrap()["sessionId"], "s-1");
+    assert_eq!(server.requests()[0].body, r#"{"prdPath":"a.md"}"#);
 }
 
 #[test]

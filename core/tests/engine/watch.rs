@@ -28,6 +28,7 @@ fn serve(
     let (sender, heard) = channel();
     thread::spawn(move || {
         for (number, stream) in listener.incoming().enumerate() {
+            #[expect(clippy::result_large_err, reason = "the type that tungstenite asks for")]
             let uri = |request: &Request, response| {
                 let _ = sender.send(request.uri().to_string());
                 Ok::<_, ErrorResponse>(response)
@@ -98,6 +99,7 @@ fn a_refused_handshake_is_an_error_that_does_not_show_the_token() {
         let base_url = format!("http://{}", listener.local_addr().unwrap());
         thread::spawn(move || {
             for stream in listener.incoming() {
+                #[expect(clippy::result_large_err, reason = "the type that tungstenite asks for")]
                 let refuse = |_: &Request, _| {
                     let response = tungstenite::http::Response::builder().status(status);
                     Err(response.body(Some("no".to_owned())).unwrap())

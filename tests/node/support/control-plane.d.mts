@@ -1,2 +1,5 @@
 export const TOKEN: string;
-export function startControlPlane(profile: string): Promise<{ baseUrl: string; stop(): Promise<void> }>;
+export function startControlPlane(
+  profile: string,
+  ...options: string[]
+): Promise<{ baseUrl: string; stop(): Promise<void> }>;
