@@ -10,6 +10,7 @@ pub mod outbox;
 mod provider;
 mod report;
 mod runtime;
+mod stream;
 pub mod text;
 pub mod timestamps;
 pub mod webhooks;

@@ -7,6 +7,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING
 
+from loki_mode_sdk.aio_streams import AsyncLiveOperations
 from loki_mode_sdk.client import BaseClient
 from loki_mode_sdk.generated.aio_client import AsyncOperations
 from loki_mode_sdk.generated.aio_managers import AsyncSessionManager, AsyncTaskManager
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncAutonomiClient", "AsyncClient", "AsyncSessionManager", "AsyncTaskManager"]
 
 
-class AsyncAutonomiClient(BaseClient["Token"], AsyncOperations):
+class AsyncAutonomiClient(BaseClient["Token"], AsyncOperations, AsyncLiveOperations):
     """A client of one control plane, for asyncio: each operation is a coroutine.
 
     It can be used from several event loops, one after the other or in several threads at once,
@@ -64,7 +65,7 @@ class AsyncAutonomiClient(BaseClient["Token"], AsyncOperations):
         max_retries: int | None,
         headers: Mapping[str, str] | None,
     ) -> Coroutine[Any, Any, Any]:
-        return outcome(self._native.begin(operation, arguments, timeout, max_retries, headers))
+        return outcome(self._native.begin(operation, arguments, timeout, max_retries, headers, False))
 
     async def __aenter__(self: Entered) -> Entered:
         return self
@@ -102,7 +103,7 @@ class AsyncRawCalls(AsyncOperations):
         max_retries: int | None,
         headers: Mapping[str, str] | None,
     ) -> RawResponse[Any]:
-        call = self._native.begin_raw(operation, arguments, timeout, max_retries, headers)
+        call = self._native.begin(operation, arguments, timeout, max_retries, headers, True)
         data, status, pairs, attempts = await outcome(call)
         return RawResponse(data, status, Headers(pairs), attempts)
 

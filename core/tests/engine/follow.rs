@@ -130,6 +130,24 @@ fn trouble_is_waited_out() {
 }
 
 #[test]
+fn who_asks_again_after_a_refused_token_goes_on() {
+    let (server, plane) = serve(Plane { events: vec![1], ..Plane::default() });
+    plane.lock().unwrap().trouble = vec![json(401, r#"{"detail":"expired"}"#); 2];
+    let mut options = server.options();
+    (options.path_style, options.timeout) = (PathStyle::Guide, Duration::from_secs(2));
+    let stream = Client::new(options).unwrap().follow(Value::Int(7), &quick()).unwrap();
+    let mut kinds = Vec::new();
+    let events = loop {
+        match next(&stream) {
+            Ok(events) => break events,
+            Err(error) => kinds.push(error.kind()),
+        }
+    };
+    assert_eq!(events.unwrap(), [1]);
+    assert_eq!(kinds, [ErrorKind::Authentication; 2]);
+}
+
+#[test]
 fn what_cannot_be_followed_is_an_error_at_once() {
     let (server, _plane) = serve(Plane::default());
     let client = client(&server);
@@ -232,6 +250,30 @@ fn close_and_cancel_end_a_wait_at_once() {
     let timed = FollowOptions { timeout: Some(Duration::from_millis(200)), ..slow };
     let error = next(&client.follow(Value::Int(7), &timed).unwrap()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
+}
+
+#[test]
+fn where_a_caller_stands_can_be_told_while_another_thread_waits() {
+    let (server, plane) = serve(Plane { events: vec![1, 2], ..Plane::default() });
+    let client = client(&server);
+    let stream = Arc::new(client.follow(Value::Int(7), &quick()).unwrap());
+    assert_eq!(next(&stream).unwrap().unwrap(), [1, 2]);
+    let one_seen = stream.cursor(1);
+    stream.settle();
+    let other = Arc::clone(&stream);
+    let waiting = thread::spawn(move || next(&other).unwrap().unwrap());
+    let both_seen = stream.cursor(0);
+    plane.lock().unwrap().events.push(3);
+    assert_eq!(waiting.join().unwrap(), [3]);
+    // The third has come, and nobody has looked at it yet.
+    let still = stream.cursor(0);
+    stream.close();
+    assert_eq!(stream.cursor(0), still);
+    plane.lock().unwrap().status = "completed";
+    for (cursor, expected) in [(one_seen, &[2, 3][..]), (both_seen, &[3]), (still, &[3])] {
+        let options = FollowOptions { cursor: Some(cursor), ..quick() };
+        assert_eq!(rest(&client.follow(Value::Int(7), &options).unwrap()), expected);
+    }
 }
 
 #[test]
