@@ -32,7 +32,7 @@ pub(crate) fn with_the_servers_status(operation: &Operation, args: &Args, answer
     allowed_statuses(&answer.body)?
         .iter()
         .any(|word| word == other)
-        .then(|| args.with(operation, "status", Value::Str((*other).to_owned())))
+        .then(|| args.with(operation, "status", Some(Value::Str((*other).to_owned()))))
 }
 
 /// The words that a refusal of `status` names: in its text, its pattern or its list of expected values.

@@ -57,13 +57,17 @@ pub(crate) const CHAPTER: Chapter = Chapter {
     operations: &[
         Operation::get("list_runs", "/api/runs", Returns::List(&RUN, &["runs"]))
             .v2("/api/v2/runs")
-            .doc("Lists runs, newest first. Servers answer 50 unless `limit` says otherwise.")
+            .doc(
+                "Lists runs, newest first. Servers answer 50 at the most unless `limit` says otherwise, and do not say whether \
+                 there are others: `iter_runs` gives all.",
+            )
             .params(&[
                 Param::query("project_id", ParamType::Id, "Only runs of this project."),
                 Param::query("status", ParamType::Str, "Only runs in this state.").known(STATUSES),
                 Param::query("limit", ParamType::Int, "How many at most: 1 to 1000; the server's default is 50.").keyword(),
                 Param::query("offset", ParamType::Int, "How many to skip: 0 or more.").keyword(),
-            ]),
+            ])
+            .paged("iter_runs", 1000),
         Operation::get("get_run", "/api/runs/{run_id}", Returns::Model(&RUN))
             .v2("/api/v2/runs/{run_id}")
             .doc("Returns one run with its events.")

@@ -206,8 +206,9 @@ export class AutonomiClient {
   }
 
   /**
-   * Lists projects, newest first. A server may cap the list: v9.22 answers 50 unless `limit` says otherwise,
-   * v5.51 answers all and ignores `limit` and `offset`.
+   * Lists projects, newest first. A server may cap the list: v9.22 answers 50 at the most unless `limit` says
+   * otherwise, and does not say whether there are others; v5.51 answers all and ignores `limit` and `offset`.
+   * `iter_projects` gives all on either.
    *
    * `GET /api/projects`.
    *
@@ -388,7 +389,8 @@ export class AutonomiClient {
   }
 
   /**
-   * Lists runs, newest first. Servers answer 50 unless `limit` says otherwise.
+   * Lists runs, newest first. Servers answer 50 at the most unless `limit` says otherwise, and do not say
+   * whether there are others: `iter_runs` gives all.
    *
    * `GET /api/runs`, on deployed servers `GET /api/v2/runs`.
    *
@@ -530,7 +532,8 @@ export class AutonomiClient {
 
   /**
    * Lists tasks. Real servers list the tasks of the running session, read from its state files: tasks made by
-   * `createTask` are in another store and do not appear there, and `projectId` is ignored.
+   * `createTask` are in another store and do not appear there, and `projectId` is ignored. The list is whole
+   * unless `limit` says otherwise.
    *
    * `GET /api/tasks`.
    *
@@ -822,7 +825,8 @@ export class AutonomiClient {
   }
 
   /**
-   * Lists the tasks of a session. Dashboards have no such route.
+   * Lists the tasks of a session. Servers answer 100 at the most unless `limit` says otherwise; `pagination`
+   * says whether there are others, and `iter_session_tasks` gives all. Dashboards have no such route.
    *
    * `GET /api/sessions/{session_id}/tasks`.
    *
@@ -1044,7 +1048,8 @@ export class AutonomiClient {
   }
 
   /**
-   * Returns entries of the audit log, newest first.
+   * Returns entries of the audit log, newest first: `limit` of them at the most. Servers do not say whether
+   * there are others; `iter_audit` gives all.
    *
    * `GET /api/audit`, on deployed servers `GET /api/v2/audit`.
    *
@@ -1086,7 +1091,8 @@ export class AutonomiClient {
   }
 
   /**
-   * Lists checkpoints, newest first.
+   * Lists checkpoints, newest first. Servers answer 20 at the most unless `limit` says otherwise, and never
+   * more than 200; they do not say whether there are others.
    *
    * `GET /api/checkpoints`.
    *

@@ -235,8 +235,9 @@ class AsyncOperations:
     ) -> list[Project]:
         """Lists projects, newest first.
 
-        A server may cap the list: v9.22 answers 50 unless `limit` says otherwise, v5.51 answers all
-        and ignores `limit` and `offset`.
+        A server may cap the list: v9.22 answers 50 at the most unless `limit` says otherwise, and
+        does not say whether there are others; v5.51 answers all and ignores `limit` and `offset`.
+        `iter_projects` gives all on either.
 
         Endpoint: `GET /api/projects`.
 
@@ -719,7 +720,8 @@ class AsyncOperations:
     ) -> list[Run]:
         """Lists runs, newest first.
 
-        Servers answer 50 unless `limit` says otherwise.
+        Servers answer 50 at the most unless `limit` says otherwise, and do not say whether there
+        are others: `iter_runs` gives all.
 
         Endpoint: `GET /api/runs` (deployed servers: `GET /api/v2/runs`).
 
@@ -1074,7 +1076,8 @@ class AsyncOperations:
         """Lists tasks.
 
         Real servers list the tasks of the running session, read from its state files: tasks made by
-        `create_task` are in another store and do not appear there, and `project_id` is ignored.
+        `create_task` are in another store and do not appear there, and `project_id` is ignored. The
+        list is whole unless `limit` says otherwise.
 
         Endpoint: `GET /api/tasks`.
 
@@ -1768,7 +1771,8 @@ class AsyncOperations:
     ) -> SessionTaskList:
         """Lists the tasks of a session.
 
-        Dashboards have no such route.
+        Servers answer 100 at the most unless `limit` says otherwise; `pagination` says whether
+        there are others, and `iter_session_tasks` gives all. Dashboards have no such route.
 
         Endpoint: `GET /api/sessions/{session_id}/tasks`.
 
@@ -2306,7 +2310,9 @@ class AsyncOperations:
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> list[AuditEntry]:
-        """Returns entries of the audit log, newest first.
+        """Returns entries of the audit log, newest first: `limit` of them at the most.
+
+        Servers do not say whether there are others; `iter_audit` gives all.
 
         Endpoint: `GET /api/audit` (deployed servers: `GET /api/v2/audit`).
 
@@ -2398,6 +2404,9 @@ class AsyncOperations:
         headers: Mapping[str, str] | None = None,
     ) -> list[Checkpoint]:
         """Lists checkpoints, newest first.
+
+        Servers answer 20 at the most unless `limit` says otherwise, and never more than 200; they
+        do not say whether there are others.
 
         Endpoint: `GET /api/checkpoints`.
 

@@ -8,6 +8,7 @@ mod follow;
 mod limits;
 mod live;
 mod options;
+mod paging;
 mod proxies;
 mod secrets;
 mod servers;
