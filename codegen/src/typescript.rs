@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use loki_mode_spec::{
-    CHAPTERS, EVENT_TYPES, Field, FieldType, LIVE_EVENT, Manager, Model, Need, Operation, Param, ParamType,
-    Presence, Returns, TypeScriptArguments, operation, operations,
+    Bridge, CHAPTERS, EVENT_TYPES, Field, FieldType, LIVE_EVENT, Manager, Model, Need, Operation, Param,
+    ParamType, Presence, Returns, TypeScriptArguments, operation, operations,
 };
 use minijinja::{Environment, Value, context};
 use serde::Serialize;
@@ -365,6 +365,10 @@ fn method_doc(operation: &'static Operation) -> String {
     if operation.path.contains('{') {
         paragraphs.push("@throws {@link NotFoundError} if the server does not know it.".to_owned());
     }
+    if operation.bridges.iter().any(|bridge| matches!(bridge, Bridge::NotFoundOrWrongState(_))) {
+        let conflict = "@throws {@link ConflictError} if it is in a state in which that cannot be done; the message names the state.";
+        paragraphs.push(conflict.to_owned());
+    }
     paragraphs.push(
         "@throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be reached."
             .to_owned(),
@@ -417,7 +421,11 @@ fn reworded(doc: &str, of: Option<&'static Operation>) -> String {
             _ if index % 2 == 0 => None,
             Some((TypeScriptArguments::Object(_), param)) => Some(param.wire.to_owned()),
             Some((TypeScriptArguments::Positional, _)) => Some(camel(name)),
-            None => operation(name).map(|_| camel(name)),
+            None => {
+                let is_iterator =
+                    operations().any(|of| of.paging.is_some_and(|paging| paging.method == name));
+                (operation(name).is_some() || is_iterator).then(|| camel(name))
+            }
         };
         if let Some(renamed) = renamed {
             text.push_str(&renamed);

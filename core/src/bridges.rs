@@ -12,7 +12,9 @@ use serde_json::value::RawValue;
 
 use crate::args::{Args, Value};
 use crate::error::{ErrorInfo, ErrorKind};
+use crate::refusal;
 use crate::response::Answer;
+use crate::run_state::RunState;
 
 pub(crate) use sessions::{
     session_in_status, session_list, session_of_id, sessions_from_status, status_of_session,
@@ -152,6 +154,22 @@ pub(crate) fn explain_wrong_state(done: &str, info: &mut ErrorInfo) {
     if info.kind == ErrorKind::NotFound {
         info.message.push_str(&format!(": not found, or not in a state in which it can be {done}"));
     }
+}
+
+/// The same, once the run was looked at: it is there, and so its state is the reason. False if it does not say its state.
+pub(crate) fn run_in_wrong_state(id: Option<&Value>, run: &[u8], info: &mut ErrorInfo) -> bool {
+    let Ok(state) = serde_json::from_slice::<RunState<'_>>(run) else { return false };
+    let Some(status) = &state.status else { return false };
+    let ended = if state.has_ended() { "has already ended" } else { "has not ended yet" };
+    info.kind = ErrorKind::Conflict;
+    info.status_code = Some(409);
+    let id = id.map(Value::to_text).unwrap_or_default();
+    info.message = format!(
+        "{}: run {id} {ended}: {} (this server answers 404 for that, too)",
+        place(info),
+        refusal::excerpt(status)
+    );
+    true
 }
 
 /// [`KeyNotFoundAs400`](loki_mode_spec::Bridge::KeyNotFoundAs400): a 400 that says that the key does not exist.

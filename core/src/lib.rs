@@ -27,6 +27,7 @@ mod refusal;
 mod request;
 mod response;
 mod retry;
+mod run_state;
 mod token;
 mod transport;
 mod typed;

@@ -24,6 +24,7 @@ pub use operation::{
     Bridge, Field, FieldType, Location, Manager, Method, Model, Need, Operation, PagedItems, Paging, Param,
     ParamType, Presence, Returns, TypeScriptArguments,
 };
+pub use runs::GET_RUN;
 pub use status::GET_STATUS;
 pub use streams::{EVENTS, STREAMS, Stream, StreamKind, WATCH};
 

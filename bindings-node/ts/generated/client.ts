@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import { asyncDispose } from '../dispose.js';
 import { bindEngine, Engine } from '../engine.js';
 import { optionsOfEnvironment } from '../environment.js';
-import type { AutonomiError, ConfigError, NotFoundError } from '../errors.js';
+import type { AutonomiError, ConfigError, ConflictError, NotFoundError } from '../errors.js';
 import type { CallOptions, ClientChanges, ClientOptions } from '../options.js';
 import { type RawClient, rawClient } from '../raw.js';
 import type { TokenProvider } from '../tokens.js';
@@ -208,7 +208,7 @@ export class AutonomiClient {
   /**
    * Lists projects, newest first. A server may cap the list: v9.22 answers 50 at the most unless `limit` says
    * otherwise, and does not say whether there are others; v5.51 answers all and ignores `limit` and `offset`.
-   * `iter_projects` gives all on either.
+   * `iterProjects` gives all on either.
    *
    * `GET /api/projects`.
    *
@@ -390,7 +390,7 @@ export class AutonomiClient {
 
   /**
    * Lists runs, newest first. Servers answer 50 at the most unless `limit` says otherwise, and do not say
-   * whether there are others: `iter_runs` gives all.
+   * whether there are others: `iterRuns` gives all.
    *
    * `GET /api/runs`, on deployed servers `GET /api/v2/runs`.
    *
@@ -450,8 +450,8 @@ export class AutonomiClient {
   }
 
   /**
-   * Cancels a run and returns it. Real servers answer "not found" for a run that has already ended, too; the
-   * error says so.
+   * Cancels a run and returns it. One that has already ended is a conflict; real servers answer "not found"
+   * for it, and the run is looked at to tell which it is.
    *
    * `POST /api/runs/{run_id}/cancel`, on deployed servers `POST /api/v2/runs/{run_id}/cancel`.
    *
@@ -459,6 +459,8 @@ export class AutonomiClient {
    * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `Run`.
    * @throws {@link NotFoundError} if the server does not know it.
+   * @throws {@link ConflictError} if it is in a state in which that cannot be done; the message names the
+   *   state.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
    * @throws TypeError if an argument is of the wrong type; nothing is sent then.
@@ -469,7 +471,8 @@ export class AutonomiClient {
 
   /**
    * Starts a new run with the configuration of an ended one and returns the new run, whose `parent_run_id` is
-   * the old one. Real servers answer "not found" for a run that has not ended yet, too; the error says so.
+   * the old one. A run that has not ended yet is a conflict; real servers answer "not found" for it, and the
+   * run is looked at to tell which it is.
    *
    * `POST /api/runs/{run_id}/replay`, on deployed servers `POST /api/v2/runs/{run_id}/replay`.
    *
@@ -477,6 +480,8 @@ export class AutonomiClient {
    * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `Run`.
    * @throws {@link NotFoundError} if the server does not know it.
+   * @throws {@link ConflictError} if it is in a state in which that cannot be done; the message names the
+   *   state.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
    * @throws TypeError if an argument is of the wrong type; nothing is sent then.
@@ -826,7 +831,7 @@ export class AutonomiClient {
 
   /**
    * Lists the tasks of a session. Servers answer 100 at the most unless `limit` says otherwise; `pagination`
-   * says whether there are others, and `iter_session_tasks` gives all. Dashboards have no such route.
+   * says whether there are others, and `iterSessionTasks` gives all. Dashboards have no such route.
    *
    * `GET /api/sessions/{session_id}/tasks`.
    *
@@ -1049,7 +1054,7 @@ export class AutonomiClient {
 
   /**
    * Returns entries of the audit log, newest first: `limit` of them at the most. Servers do not say whether
-   * there are others; `iter_audit` gives all.
+   * there are others; `iterAudit` gives all.
    *
    * `GET /api/audit`, on deployed servers `GET /api/v2/audit`.
    *

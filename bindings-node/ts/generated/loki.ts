@@ -225,7 +225,7 @@ export abstract class LokiOperations {
 
   /**
    * Lists the tasks of a session. Servers answer 100 at the most unless `limit` says otherwise; `pagination`
-   * says whether there are others, and `iter_session_tasks` gives all. Dashboards have no such route.
+   * says whether there are others, and `iterSessionTasks` gives all. Dashboards have no such route.
    *
    * `GET /api/sessions/{session_id}/tasks`.
    *

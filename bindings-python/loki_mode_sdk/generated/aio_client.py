@@ -866,7 +866,8 @@ class AsyncOperations:
     ) -> Run:
         """Cancels a run and returns it.
 
-        Real servers answer "not found" for a run that has already ended, too; the error says so.
+        One that has already ended is a conflict; real servers answer "not found" for it, and the
+        run is looked at to tell which it is.
 
         Endpoint: `POST /api/runs/{run_id}/cancel` (deployed servers: `POST
         /api/v2/runs/{run_id}/cancel`).
@@ -883,6 +884,8 @@ class AsyncOperations:
 
         Raises:
             NotFoundError: There is no such thing (404).
+            ConflictError: It is in a state in which that cannot be done; the message names the
+                state (409).
             AuthenticationError: The token is missing or not valid (401).
             PermissionDeniedError: The token lacks the scope for this (403).
             ValidationError: The server refused an argument (400, 422).
@@ -915,7 +918,8 @@ class AsyncOperations:
         """Starts a new run with the configuration of an ended one and returns the new run, whose
         `parent_run_id` is the old one.
 
-        Real servers answer "not found" for a run that has not ended yet, too; the error says so.
+        A run that has not ended yet is a conflict; real servers answer "not found" for it, and the
+        run is looked at to tell which it is.
 
         Endpoint: `POST /api/runs/{run_id}/replay` (deployed servers: `POST
         /api/v2/runs/{run_id}/replay`).
@@ -932,6 +936,8 @@ class AsyncOperations:
 
         Raises:
             NotFoundError: There is no such thing (404).
+            ConflictError: It is in a state in which that cannot be done; the message names the
+                state (409).
             AuthenticationError: The token is missing or not valid (401).
             PermissionDeniedError: The token lacks the scope for this (403).
             ValidationError: The server refused an argument (400, 422).

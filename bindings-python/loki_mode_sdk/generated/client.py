@@ -860,7 +860,8 @@ class Operations:
     ) -> Run:
         """Cancels a run and returns it.
 
-        Real servers answer "not found" for a run that has already ended, too; the error says so.
+        One that has already ended is a conflict; real servers answer "not found" for it, and the
+        run is looked at to tell which it is.
 
         Endpoint: `POST /api/runs/{run_id}/cancel` (deployed servers: `POST
         /api/v2/runs/{run_id}/cancel`).
@@ -877,6 +878,8 @@ class Operations:
 
         Raises:
             NotFoundError: There is no such thing (404).
+            ConflictError: It is in a state in which that cannot be done; the message names the
+                state (409).
             AuthenticationError: The token is missing or not valid (401).
             PermissionDeniedError: The token lacks the scope for this (403).
             ValidationError: The server refused an argument (400, 422).
@@ -909,7 +912,8 @@ class Operations:
         """Starts a new run with the configuration of an ended one and returns the new run, whose
         `parent_run_id` is the old one.
 
-        Real servers answer "not found" for a run that has not ended yet, too; the error says so.
+        A run that has not ended yet is a conflict; real servers answer "not found" for it, and the
+        run is looked at to tell which it is.
 
         Endpoint: `POST /api/runs/{run_id}/replay` (deployed servers: `POST
         /api/v2/runs/{run_id}/replay`).
@@ -926,6 +930,8 @@ class Operations:
 
         Raises:
             NotFoundError: There is no such thing (404).
+            ConflictError: It is in a state in which that cannot be done; the message names the
+                state (409).
             AuthenticationError: The token is missing or not valid (401).
             PermissionDeniedError: The token lacks the scope for this (403).
             ValidationError: The server refused an argument (400, 422).

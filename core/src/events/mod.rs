@@ -11,6 +11,7 @@ mod sse;
 mod stream;
 mod timeline;
 mod timestamp;
+mod wait;
 mod watch;
 mod watermark;
 
@@ -26,6 +27,7 @@ pub use self::stream::{Batch, Pulled, Step, Stream, StreamCall};
 pub(crate) use self::stream::{Pull, Source};
 use self::timeline::Timeline;
 pub use self::timestamp::{parse_since, parse_timestamp};
+pub use self::wait::WaitOptions;
 pub use self::watch::WatchOptions;
 pub(crate) use self::watermark::Id;
 use crate::error::Error;

@@ -509,8 +509,8 @@ impl Client {
         self.typed(&CHAPTERS[4].operations[2], values)
     }
 
-    /// Cancels a run and returns it. Real servers answer "not found" for a run that has already ended, too;
-    /// the error says so.
+    /// Cancels a run and returns it. One that has already ended is a conflict; real servers answer "not
+    /// found" for it, and the run is looked at to tell which it is.
     ///
     /// `POST /api/runs/{run_id}/cancel`, on deployed servers `POST /api/v2/runs/{run_id}/cancel`. Never sent
     /// twice.
@@ -524,8 +524,8 @@ impl Client {
     }
 
     /// Starts a new run with the configuration of an ended one and returns the new run, whose `parent_run_id`
-    /// is the old one. Real servers answer "not found" for a run that has not ended yet, too; the error says
-    /// so.
+    /// is the old one. A run that has not ended yet is a conflict; real servers answer "not found" for it,
+    /// and the run is looked at to tell which it is.
     ///
     /// `POST /api/runs/{run_id}/replay`, on deployed servers `POST /api/v2/runs/{run_id}/replay`. Never sent
     /// twice.

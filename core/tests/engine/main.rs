@@ -14,4 +14,5 @@ mod secrets;
 mod servers;
 mod tls;
 mod typed;
+mod wait;
 mod watch;

@@ -8,6 +8,9 @@ use loki_mode_core::{Args, Client, Error, ErrorKind, Options, PageOptions, PathS
 
 use crate::common::{Reply, Seen, Server, json};
 
+/// What happens to the rows of a list.
+type Change = fn(&mut Vec<i64>);
+
 /// A list on a server, and how the server takes what it is asked.
 struct List {
     rows: Vec<i64>,
@@ -16,7 +19,7 @@ struct List {
     /// It never gives more than these.
     cap: usize,
     /// What to do before the request of this number, from 1, is answered.
-    meanwhile: Vec<(usize, fn(&mut Vec<i64>))>,
+    meanwhile: Vec<(usize, Change)>,
     asked: usize,
     trouble: Vec<Reply>,
 }
@@ -147,7 +150,7 @@ fn no_more_is_asked_for_than_is_wanted() {
 #[test]
 fn what_is_added_meanwhile_repeats_nothing() {
     for (size, added) in [(5, 1), (5, 4), (5, 5), (5, 12), (1, 3)] {
-        let add: fn(&mut Vec<i64>) = match added {
+        let add: Change = match added {
             1 => |rows| rows.insert(0, 101),
             3 => |rows| drop(rows.splice(0..0, [103, 102, 101])),
             4 => |rows| drop(rows.splice(0..0, [104, 103, 102, 101])),
@@ -169,7 +172,7 @@ fn what_is_added_meanwhile_repeats_nothing() {
 #[test]
 fn what_is_removed_meanwhile_hides_nothing() {
     // One of those that were given out, all of them, and some that were not.
-    let removals: [fn(&mut Vec<i64>); 4] = [
+    let removals: [Change; 4] = [
         |rows| rows.truncate_front(1),
         |rows| rows.retain(|id| *id <= 15),
         |rows| rows.retain(|id| *id <= 21 || *id == 24),
