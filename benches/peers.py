@@ -122,7 +122,7 @@ class AsyncPeers:
         self.base_url = base_url
         self.headers = {"Authorization": f"Bearer {token}"}
         self.client = AsyncAutonomiClient(base_url=base_url, token=token)
-        limits = httpx.Limits(max_connections=in_flight, max_keepalive_connections=in_flight)
+        limits = httpx.Limits(max_connections=in_flight, max_keepalive_connections=in_flight, keepalive_expiry=3)
         self.httpx = httpx.AsyncClient(headers=self.headers, limits=limits, timeout=60)
         self.in_flight = in_flight
         self.aiohttp = None

@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import streams
 from peers import AsyncPeers, Peers
 from rounds import measure, measure_async, table
 
@@ -114,6 +115,7 @@ def main():
 
         env = {**os.environ, "LOKI_BASE_URL": base_url, "LOKI_API_TOKEN": token, "PROJECT_ID": str(project.id)}
         subprocess.run(["node", "benches/node/run.mjs"], cwd=ROOT, env=env, check=True)
+        streams.run(base_url, token)
     start_ups()
     sizes()
 

@@ -50,14 +50,7 @@ class Client:
         timeout: float | None,
         max_retries: int | None,
         headers: Mapping[str, str] | None,
-    ) -> Call: ...
-    def begin_raw(
-        self,
-        operation: str,
-        arguments: tuple[object, ...],
-        timeout: float | None,
-        max_retries: int | None,
-        headers: Mapping[str, str] | None,
+        whole: bool,
     ) -> Call: ...
     def close(self) -> None: ...
 

@@ -64,7 +64,7 @@ class AsyncAutonomiClient(BaseClient["Token"], AsyncOperations):
         max_retries: int | None,
         headers: Mapping[str, str] | None,
     ) -> Coroutine[Any, Any, Any]:
-        return outcome(self._native.begin(operation, arguments, timeout, max_retries, headers))
+        return outcome(self._native.begin(operation, arguments, timeout, max_retries, headers, False))
 
     async def __aenter__(self: Entered) -> Entered:
         return self
@@ -102,7 +102,7 @@ class AsyncRawCalls(AsyncOperations):
         max_retries: int | None,
         headers: Mapping[str, str] | None,
     ) -> RawResponse[Any]:
-        call = self._native.begin_raw(operation, arguments, timeout, max_retries, headers)
+        call = self._native.begin(operation, arguments, timeout, max_retries, headers, True)
         data, status, pairs, attempts = await outcome(call)
         return RawResponse(data, status, Headers(pairs), attempts)
 

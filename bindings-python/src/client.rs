@@ -91,7 +91,8 @@ impl Client {
         Ok(whole(data(operation.py(), &response)?, &response))
     }
 
-    /// Begins what `call` does, on a thread of the pool, for the running event loop.
+    /// Begins what `call`, or with `whole` what `call_raw` does, on a thread of the pool, for the running event loop.
+    #[allow(clippy::too_many_arguments, reason = "an object of them would cost a look-up each")]
     fn begin(
         &self,
         operation: &Bound<'_, PyString>,
@@ -99,24 +100,15 @@ impl Client {
         timeout: &Bound<'_, PyAny>,
         max_retries: &Bound<'_, PyAny>,
         headers: &Bound<'_, PyAny>,
+        whole: bool,
     ) -> PyResult<Call> {
-        self.begin_execution(operation, arguments, Given { timeout, max_retries, headers }, |py, response| {
-            awaited_data(py, response).map(Bound::unbind)
-        })
-    }
-
-    /// Begins what `call_raw` does.
-    fn begin_raw(
-        &self,
-        operation: &Bound<'_, PyString>,
-        arguments: &Bound<'_, PyTuple>,
-        timeout: &Bound<'_, PyAny>,
-        max_retries: &Bound<'_, PyAny>,
-        headers: &Bound<'_, PyAny>,
-    ) -> PyResult<Call> {
-        self.begin_execution(operation, arguments, Given { timeout, max_retries, headers }, |py, response| {
-            Ok(whole(awaited_data(py, response)?, response).into_pyobject(py)?.into_any().unbind())
-        })
+        let py = operation.py();
+        let (operation, arguments) = prepare(operation, arguments)?;
+        let call = move |engine: &loki_mode_core::Client, call: &CallOptions<'_>| {
+            engine.execute(operation, arguments, call)
+        };
+        let build = if whole { awaited_whole } else { awaited_data };
+        self.begin_run(py, Given { timeout, max_retries, headers }, Box::new(call), build)
     }
 
     /// Closes idle connections and makes every later call fail.
@@ -140,18 +132,6 @@ impl Client {
         let py = operation.py();
         let (operation, arguments) = prepare(operation, arguments)?;
         self.run(py, given, |engine, call| engine.execute(operation, arguments, call))
-    }
-
-    fn begin_execution<'py>(
-        &self,
-        operation: &Bound<'py, PyString>,
-        arguments: &Bound<'py, PyTuple>,
-        given: Given<'_, 'py>,
-        build: impl FnOnce(Python<'_>, &Response) -> PyResult<Py<PyAny>> + Send + 'static,
-    ) -> PyResult<Call> {
-        let py = operation.py();
-        let (operation, arguments) = prepare(operation, arguments)?;
-        self.begin_run(py, given, move |engine, call| engine.execute(operation, arguments, call), build)
     }
 
     /// Leaves the interpreter for as long as a call takes: the only place that does.
@@ -188,8 +168,8 @@ impl Client {
         &self,
         py: Python<'py>,
         given: Given<'_, 'py>,
-        call: impl FnOnce(&loki_mode_core::Client, &CallOptions<'_>) -> Result<Response, Error> + Send + 'static,
-        build: impl FnOnce(Python<'_>, &Response) -> PyResult<Py<PyAny>> + Send + 'static,
+        call: Box<BegunCall>,
+        build: fn(Python<'_>, &Response) -> PyResult<Py<PyAny>>,
     ) -> PyResult<Call> {
         let Wanted { timeout, max_retries, headers } = given.read()?;
         let logger = logs::listened_to(py)?.map(Bound::unbind);
@@ -210,6 +190,10 @@ impl Client {
         )
     }
 }
+
+/// What a thread of the pool makes, on an engine of its own.
+pub(crate) type BegunCall =
+    dyn FnOnce(&loki_mode_core::Client, &CallOptions<'_>) -> Result<Response, Error> + Send;
 
 /// What a caller says about a single call, read; what is not given is as for the client.
 struct Wanted {
@@ -264,8 +248,18 @@ pub(crate) fn data<'py>(py: Python<'py>, response: &Response) -> PyResult<Bound<
 }
 
 /// The same for an answer that is awaited: a long one is decoded on a thread of its own, which takes turns with the loop.
-fn awaited_data<'py>(py: Python<'py>, response: &Response) -> PyResult<Bound<'py, PyAny>> {
-    if aio::is_large(response) { decoded(py, response, Objects::in_turns(py)?) } else { data(py, response) }
+pub(crate) fn awaited_data(py: Python<'_>, response: &Response) -> PyResult<Py<PyAny>> {
+    let built = if aio::is_large(response) {
+        decoded(py, response, Objects::in_turns(py)?)
+    } else {
+        data(py, response)
+    };
+    built.map(Bound::unbind)
+}
+
+fn awaited_whole(py: Python<'_>, response: &Response) -> PyResult<Py<PyAny>> {
+    let data = awaited_data(py, response)?.into_bound(py);
+    Ok(whole(data, response).into_pyobject(py)?.into_any().unbind())
 }
 
 fn decoded<'py>(

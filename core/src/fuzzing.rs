@@ -16,7 +16,7 @@ use crate::args::{Args, Value};
 use crate::bridges;
 use crate::decode::{self, Builder, Refusal, Validate};
 use crate::dialect::is_unknown_route;
-use crate::events::{EventStream, parse_timestamp};
+pub use crate::events::fuzzing::{cursor, sse};
 use crate::refusal;
 use crate::request::{BaseUrl, Request};
 use crate::response::{Answer, Response};
@@ -179,7 +179,7 @@ fn decode_as(returns: &'static Returns, body: &[u8]) {
 }
 
 /// Whether digits and exponents go on long enough to leave the range of a float.
-fn has_long_number(body: &[u8]) -> bool {
+pub(crate) fn has_long_number(body: &[u8]) -> bool {
     let digits = |run: &[u8]| run.iter().filter(|byte| byte.is_ascii_digit()).count();
     body.split(|byte| !matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E')).any(|run| {
         digits(run) > 300
@@ -347,36 +347,6 @@ pub fn retry_after(data: &[u8]) {
     }
 }
 
-/// Following a timeline. The first line is `since`; every further one is what a poll is answered.
-pub fn cursor(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
-    let mut lines = text.lines();
-    let since = lines.next().and_then(parse_timestamp);
-    let stream = EventStream::new();
-    for timeline in lines {
-        let Ok(new) = stream.new_events("run", since, timeline.as_bytes(), || Ok(timeline)) else { continue };
-        let (given, all) = match (serde_json::from_str(&new), serde_json::from_str(timeline)) {
-            (Ok(given), Ok(all)) => (given, all),
-            // A number beyond a float is passed on as it came, but this check cannot read it.
-            _ if has_long_number(timeline.as_bytes()) => continue,
-            (given, all) => panic!("{new} ({given:?}) was given out for {timeline} ({all:?})"),
-        };
-        let (given, all): (Vec<Json>, Vec<Json>) = (given, all);
-        assert!(given.iter().all(|event| all.contains(event)), "{new} is not part of {timeline}");
-        if well_formed(&all) {
-            let again =
-                stream.new_events("run", since, timeline.as_bytes(), || Ok(timeline)).unwrap_or_default();
-            assert_eq!(again, "[]", "given out twice");
-        }
-    }
-}
-
-/// Whether the ids are rising integers, which is what servers number events with.
-fn well_formed(events: &[Json]) -> bool {
-    let ids: Vec<_> = events.iter().map(|event| event.get("id").and_then(Json::as_i64)).collect();
-    ids.iter().all(Option::is_some) && ids.is_sorted_by(|a, b| a < b)
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -420,5 +390,10 @@ mod tests {
     #[test]
     fn corpus_of_cursor() {
         replay("cursor", super::cursor);
+    }
+
+    #[test]
+    fn corpus_of_sse() {
+        replay("sse", super::sse);
     }
 }

@@ -127,12 +127,15 @@ impl BaseUrl {
     pub(crate) fn same_origin(&self, from: &str, location: &str) -> Result<Url, String> {
         let target = Url::parse(from).and_then(|from| from.join(location));
         match target {
-            Ok(target) if target.origin() == self.url.origin() => Ok(target),
             Ok(mut target) => {
-                target.set_query(None);
-                // An address that cannot have credentials has none to be removed.
+                // The credentials of a request are its token. An address that cannot have others has none to be removed.
                 let _ = target.set_password(None);
                 let _ = target.set_username("");
+                target.set_fragment(None);
+                if target.origin() == self.url.origin() {
+                    return Ok(target);
+                }
+                target.set_query(None);
                 Err(target.to_string())
             }
             Err(_) => Err("an address that cannot be read".to_owned()),
@@ -348,6 +351,7 @@ mod tests {
         let from = "http://h:1/api/projects/";
         assert_eq!(base.same_origin(from, "/api/projects").unwrap().as_str(), "http://h:1/api/projects");
         assert_eq!(base.same_origin(from, "http://h:1/x?y=1").unwrap().as_str(), "http://h:1/x?y=1");
+        assert_eq!(base.same_origin(from, "http://u:p@h:1/x#y").unwrap().as_str(), "http://h:1/x");
         for elsewhere in
             ["https://h:1/x", "http://h:2/x", "http://evil.example/x?token=canary", "//evil.example"]
         {

@@ -619,7 +619,7 @@ def test_the_runs_of_a_project_are_taken_up_as_they_start(client):
     third = client.create_run(project)
     with EventStream(client).follow_many(project_id=project, poll_interval=QUICK, cursor=follower.cursor) as other:
         add(client, third)
-        seen = {event.run_id: event for event, _ in zip(other, range(1))}
+        seen = {event.run_id: event for _, event in zip(range(1), other)}
     assert set(seen) == {third.id}
     client.cancel_run(second.id)
     client.cancel_run(third.id)

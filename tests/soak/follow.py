@@ -150,4 +150,5 @@ def run() -> str:
 def _difference(given: list[int], expected: list[int]) -> str:
     missing = sorted(set(expected) - set(given))
     repeated = sorted({number for number in given if given.count(number) > 1})
-    return f"{len(missing)} missing {missing[:5]}, {len(repeated)} repeated {repeated[:5]}, in order: {given == sorted(given)}"
+    counts = f"{len(missing)} missing {missing[:5]}, {len(repeated)} repeated {repeated[:5]}"
+    return f"{counts}, in order: {given == sorted(given)}"

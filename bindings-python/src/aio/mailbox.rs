@@ -132,13 +132,12 @@ impl Mailbox {
     }
 
     fn close(&self) {
-        let bell = {
+        {
             let mut news = self.news();
             news.closed = true;
             news.calls = Vec::new();
-            news.bell.take()
-        };
-        drop(bell);
+            news.bell = None;
+        }
         let futures = std::mem::take(&mut *self.futures());
         drop(futures);
     }

@@ -25,7 +25,8 @@
 //! fn begin_next(&self, py: Python<'_>) -> PyResult<Call> {
 //!     let stream = Arc::clone(&self.stream);
 //!     let job = move |call: &CallOptions<'_>| stream.next(call);
-//!     aio::submit(py, &self.client.get().pools.streams, terms, job, |py, batch| build(py, batch?))
+//!     let finish = |py: Python<'_>, batch: Result<Batch, Error>| build(py, batch);
+//!     aio::submit(py, &self.client.get().pools.streams, terms, job, finish)
 //! }
 //! ```
 //!

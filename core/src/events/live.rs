@@ -1,7 +1,7 @@
 //! Live events over server-sent events: connected again when the connection is lost or silent, without repeating
 //! anything, and with a word where something may be missing.
 
-mod event;
+pub(super) mod event;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -2,6 +2,8 @@
 
 mod cursor;
 mod follow;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod live;
 mod pace;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::hash::BuildHasher as _;
 
 use super::timestamp::parse_timestamp;
 use super::watermark::{Entry, Found, Id, Watermark, fingerprint};
+use crate::bridges::present;
 use crate::error::{Error, ErrorInfo, ErrorKind};
 
 /// A timeline, and how far it has been read.
@@ -114,10 +115,6 @@ struct Envelope<'a> {
     // Null counts as present.
     #[serde(borrow, default, deserialize_with = "present")]
     duration_seconds: Option<&'a RawValue>,
-}
-
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 impl Envelope<'_> {

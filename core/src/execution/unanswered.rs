@@ -22,7 +22,9 @@ impl Execution<'_> {
             Cause::Unsendable(problem) => {
                 (ErrorKind::Config, format!("the request cannot be sent: {problem}"))
             }
-            cause @ (Cause::TooLarge(_) | Cause::TooManyHeaders) => (ErrorKind::Decode, cause.to_string()),
+            cause @ (Cause::TooLarge(_) | Cause::TooManyHeaders | Cause::Encoded(_)) => {
+                (ErrorKind::Decode, cause.to_string())
+            }
             // Behind a proxy, nothing but the proxy is looked up or connected to.
             cause @ (Cause::Resolve(_) | Cause::Connect(_) | Cause::ProxyCredentials) if proxy.is_some() => (
                 ErrorKind::Connection,
@@ -144,7 +146,7 @@ impl Cause {
             Cause::Stopped(Stop::Cancelled) => ErrorKind::Cancelled,
             Cause::Stopped(Stop::Interrupted) => ErrorKind::Interrupted,
             Cause::Unsendable(_) => ErrorKind::Config,
-            Cause::TooLarge(_) | Cause::TooManyHeaders => ErrorKind::Decode,
+            Cause::TooLarge(_) | Cause::TooManyHeaders | Cause::Encoded(_) => ErrorKind::Decode,
             Cause::Resolve(_)
             | Cause::Connect(_)
             | Cause::Tls(_)
@@ -166,6 +168,7 @@ impl fmt::Display for Cause {
                 write!(f, "the answer is larger than {limit} bytes, the limit set by `max_body_bytes`")
             }
             Cause::TooManyHeaders => f.write_str("the answer has more headers than are read"),
+            Cause::Encoded(problem) => write!(f, "the answer is not the gzip that it says it is: {problem}"),
             Cause::Resolve(problem) => write!(f, "the host was not found: {problem}"),
             Cause::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 f.write_str("connection refused")

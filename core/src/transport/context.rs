@@ -14,6 +14,9 @@ use crate::call::{Limits, Stop};
 
 /// How long a wait lasts before it is asked whether to go on.
 const SLICE: Duration = Duration::from_millis(100);
+/// The shortest wait. A system that counts in milliseconds, or in microseconds, would take a shorter one for zero, which
+/// means to wait for ever.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// One attempt.
 pub(super) struct Attempt<'a> {
@@ -23,6 +26,8 @@ pub(super) struct Attempt<'a> {
     pub(super) has_body: bool,
     /// How many bytes the longest line of the request's head can have; a connection needs a buffer for it.
     pub(super) longest_line: usize,
+    /// When opening a connection has taken too long; set when that begins.
+    opening: Cell<Option<Instant>>,
     /// The request itself is on its way: what is written from here on may be executed.
     pub(super) requesting: Cell<bool>,
     /// Something of the request was handed to the operating system.
@@ -59,6 +64,7 @@ impl<'a> Attempt<'a> {
             connect_timeout,
             has_body,
             longest_line,
+            opening: Cell::new(None),
             requesting: Cell::new(false),
             sent: Cell::new(false),
             answered: Cell::new(false),
@@ -69,16 +75,34 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// Until when a connection has to be open: its name looked up, connected, through a proxy and with TLS, where there
+    /// are these.
+    pub(super) fn open_until(&self) -> Instant {
+        let fresh = || Instant::now().checked_add(self.connect_timeout).unwrap_or(self.limits.deadline);
+        let until = self.opening.get().unwrap_or_else(fresh);
+        self.opening.set(Some(until));
+        until.min(self.limits.deadline)
+    }
+
     /// How long to block before asking again.
     ///
     /// # Errors
-    /// The attempt is over: its deadline has passed.
+    /// The attempt is over: its deadline has passed, or what may be spent on opening a connection.
     pub(super) fn slice(&self) -> io::Result<Duration> {
-        let left = self.limits.deadline.saturating_duration_since(Instant::now());
+        let now = Instant::now();
+        let mut left = self.limits.deadline.saturating_duration_since(now);
         if left.is_zero() {
             return Err(self.stopped(Stop::Deadline));
         }
-        Ok(left.min(SLICE))
+        if let Some(until) = self.opening.get().filter(|_| !self.requesting.get()) {
+            left = left.min(until.saturating_duration_since(now));
+            if left.is_zero() {
+                let within =
+                    format!("not within {} s (`connect_timeout`)", self.connect_timeout.as_secs_f64());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, within));
+            }
+        }
+        Ok(left.clamp(SHORTEST, SLICE))
     }
 
     /// Asked after each slice: whether to go on waiting.
@@ -115,4 +139,20 @@ pub(super) fn lend<R>(attempt: &Attempt<'_>, work: impl FnOnce() -> R) -> R {
 /// The attempt under way on this thread.
 pub(super) fn current<R>(work: impl FnOnce(&Attempt<'_>) -> R) -> R {
     CURRENT.with(|attempt| work(attempt))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_wait_is_so_short_that_a_system_takes_it_for_none() {
+        let deadline = Instant::now() + Duration::from_micros(300);
+        let limits = Limits { deadline, cancel: None, interrupted: None };
+        let attempt = Attempt::new(&limits, SLICE, false, 0);
+        while let Ok(slice) = attempt.slice() {
+            assert_eq!(slice, SHORTEST);
+        }
+        assert_eq!(attempt.stop.get(), Some(Stop::Deadline));
+    }
 }

@@ -1,5 +1,7 @@
 //! The top of the connection, where requests and answers are plain text: watches one exchange after the other.
 
+use std::io;
+
 use ureq::Error;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
@@ -32,6 +34,7 @@ impl<In: Transport> Connector<In> for Observer {
             idle: false,
             awaiting: false,
             spent: false,
+            deaf: None,
             has_body: false,
             held: Vec::new(),
         }))
@@ -53,6 +56,8 @@ pub(super) struct Observed {
     awaiting: bool,
     /// Not to be used again.
     spent: bool,
+    /// Why the server takes no more of the request under way. It may have said why before that.
+    deaf: Option<io::Error>,
     /// The request under way has a body.
     has_body: bool,
     /// The head of that request, which waits for its body.
@@ -65,7 +70,8 @@ impl Observed {
         // `HTTP/1.1 500`: real servers close the connection silently after a 500, without announcing it. So do some
         // after a refusal that came before they had read the body.
         self.spent |= match input.get(9) {
-            Some(b'5') => true,
+            // Behind a preliminary answer, the status that counts is not seen.
+            Some(b'1' | b'5') => true,
             Some(b'4') => self.has_body,
             _ => false,
         };
@@ -100,6 +106,54 @@ impl Transport for Observed {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        if self.deaf.is_some() {
+            return Ok(());
+        }
+        match self.transmit(amount, timeout) {
+            Err(Error::Io(error)) if self.is_turned_away(&error) => {
+                self.spent = true;
+                self.deaf = Some(error);
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let outcome = self.receive(timeout);
+        match (outcome, self.deaf.take()) {
+            // There was no answer before it: what went wrong first is what is told.
+            (Err(_) | Ok(false), Some(error)) => Err(error.into()),
+            (outcome, _) => outcome,
+        }
+    }
+
+    fn is_open(&mut self) -> bool {
+        // A piece of a status that never became whole: nothing can be said about this connection.
+        if self.spent || self.awaiting || context::current(|attempt| attempt.longest_line) > self.room {
+            return false;
+        }
+        // ureq asks when a connection comes back and again before it is used. Asking the system costs a call each
+        // time, and only the second answer is worth it.
+        if std::mem::replace(&mut self.idle, true) { self.inner.is_open() } else { true }
+    }
+
+    fn is_tls(&self) -> bool {
+        self.inner.is_tls()
+    }
+}
+
+impl Observed {
+    /// Whether the server has closed the connection while a body was on its way, as some do who refuse it. What they
+    /// have said before can still be read.
+    fn is_turned_away(&self, error: &io::Error) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+
+        let is_over = matches!(error.kind(), BrokenPipe | ConnectionReset | ConnectionAborted);
+        is_over && self.awaiting && self.has_body && context::current(|attempt| attempt.sent.get())
+    }
+
+    fn transmit(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         if self.counts && !self.awaiting {
             self.awaiting = true;
             self.has_body = context::current(|attempt| {
@@ -128,7 +182,7 @@ impl Transport for Observed {
         }
     }
 
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+    fn receive(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         if !self.held.is_empty() {
             self.transmit_with_head(0, timeout)?;
         }
@@ -141,19 +195,5 @@ impl Transport for Observed {
             }
         }
         Ok(progress)
-    }
-
-    fn is_open(&mut self) -> bool {
-        // A piece of a status that never became whole: nothing can be said about this connection.
-        if self.spent || self.awaiting || context::current(|attempt| attempt.longest_line) > self.room {
-            return false;
-        }
-        // ureq asks when a connection comes back and again before it is used. Asking the system costs a call each
-        // time, and only the second answer is worth it.
-        if std::mem::replace(&mut self.idle, true) { self.inner.is_open() } else { true }
-    }
-
-    fn is_tls(&self) -> bool {
-        self.inner.is_tls()
     }
 }

@@ -2,6 +2,7 @@
 //! of our own beneath it.
 
 mod context;
+mod encoding;
 mod exchange;
 mod forward;
 mod places;
@@ -108,6 +109,8 @@ pub(crate) enum Cause {
     TooLarge(u64),
     /// The headers of the answer are beyond what is read.
     TooManyHeaders,
+    /// The body is not compressed as its headers say.
+    Encoded(String),
     /// The request cannot be put on the wire.
     Unsendable(String),
     /// The proxy asks for credentials, or for others than it was shown.
@@ -199,6 +202,7 @@ impl Http {
         let cause = match (attempt.stop.get(), attempt.trouble.take(), broken) {
             (Some(stop), ..) => Cause::Stopped(stop),
             (_, _, Broken::TooLarge) => Cause::TooLarge(self.setup.max_body_bytes),
+            (_, _, Broken::Encoded(problem)) => Cause::Encoded(problem),
             (_, _, Broken::Unsendable(problem)) => Cause::Unsendable(problem),
             (_, Some(Trouble::Resolve(problem)), _) => Cause::Resolve(problem),
             (_, Some(Trouble::Connect(error)), _) => Cause::Connect(error),
@@ -228,8 +232,10 @@ impl Http {
             Some(body) => agent.run(self.request(wire, body)?),
             None => agent.run(self.request(wire, ())?),
         };
-        let (parts, body) = response.map_err(Broken::Http)?.into_parts();
+        let (mut parts, body) = response.map_err(Broken::Http)?.into_parts();
         self.check_proxy(parts.status, attempt)?;
+        // Its status says what happened, even if its reasons get lost.
+        let is_refusal = !parts.status.is_success();
         let limit = self.setup.max_body_bytes;
         let announced = body.content_length().unwrap_or(0);
         if announced > limit {
@@ -240,10 +246,17 @@ impl Http {
         let mut bytes = Vec::with_capacity(capacity);
         // One more than allowed, to see whether there is more.
         let mut reader = body.into_reader().take(limit.saturating_add(1));
-        reader.read_to_end(&mut bytes).map_err(Broken::Body)?;
+        match reader.read_to_end(&mut bytes) {
+            Err(_) if is_refusal && attempt.stop.get().is_none() => {}
+            read => drop(read.map_err(Broken::Body)?),
+        }
         if bytes.len() as u64 > limit {
             return Err(Broken::TooLarge);
         }
+        let bytes = match encoding::decoded(&mut parts.headers, bytes, limit) {
+            Err(Broken::Encoded(_)) if is_refusal => Vec::new(),
+            decoded => decoded?,
+        };
         Ok(Received {
             status: parts.status.as_u16(),
             headers: parts.headers,
@@ -329,6 +342,8 @@ enum Broken {
     /// The proxy wants other credentials.
     ProxyCredentials,
     TooLarge,
+    /// The body is not compressed as its headers say.
+    Encoded(String),
 }
 
 impl Setup {

@@ -1,5 +1,6 @@
 //! Which proxy a client uses, if any: decided once, by the scheme and the host of its base URL.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ureq::Proxy;
@@ -107,7 +108,7 @@ fn has_a_port_that_is_one(url: &str) -> bool {
 }
 
 /// Whether a `NO_PROXY` list names the host: `*`, a host, a domain with or without a leading dot or `*.`, each with
-/// an optional port.
+/// an optional port; or, for an address, a block of them (`10.0.0.0/8`).
 fn exempts(list: &str, base: &BaseUrl) -> bool {
     let host = base.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
     list.split([',', ' '])
@@ -117,17 +118,39 @@ fn exempts(list: &str, base: &BaseUrl) -> bool {
             if entry == "*" {
                 return true;
             }
-            // A second colon makes it an IPv6 address and not a port.
+            if let Some((network, bits)) = entry.split_once('/') {
+                return is_within(&host, network, bits).unwrap_or(false);
+            }
+            // Without brackets, a second colon makes it an IPv6 address and not a port.
             let (name, port) = match entry.rsplit_once(':') {
-                Some((name, port)) if !name.contains(':') => (name.to_owned(), Some(port.to_owned())),
-                _ => (entry.clone(), None),
+                Some((name, port)) if !name.contains(':') || name.ends_with(']') => (name, Some(port)),
+                _ => (entry.as_str(), None),
             };
             if port.is_some_and(|port| port != base.port().to_string()) {
                 return false;
             }
+            let name = name.trim_start_matches('[').trim_end_matches(']');
             let domain = name.trim_start_matches('*').trim_start_matches('.');
-            host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+            let is_below = || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+            // An address is in no domain.
+            host == domain || (host.parse::<IpAddr>().is_err() && is_below())
         })
+}
+
+/// Whether an address is in a block; `None` if one of them is none.
+fn is_within(host: &str, network: &str, bits: &str) -> Option<bool> {
+    let (host, network): (IpAddr, IpAddr) = (host.parse().ok()?, network.parse().ok()?);
+    let bits: u32 = bits.parse().ok()?;
+    let (host, network, length) = match (host, network) {
+        (IpAddr::V4(host), IpAddr::V4(network)) => {
+            (u128::from(host.to_bits()), u128::from(network.to_bits()), 32)
+        }
+        (IpAddr::V6(host), IpAddr::V6(network)) => (host.to_bits(), network.to_bits(), 128),
+        _ => return None,
+    };
+    let rest = length - Some(bits).filter(|bits| *bits <= length)?;
+    // All bits of an IPv6 address cannot be shifted out.
+    Some(rest == 128 || host >> rest == network >> rest)
 }
 
 #[cfg(test)]
@@ -183,6 +206,39 @@ mod tests {
         }
         for list in ["ample.com", "api.example.com:80", "example.org", ""] {
             assert_eq!(with(list), Some(1), "{list}");
+        }
+    }
+
+    #[test]
+    fn no_proxy_names_addresses_and_blocks_of_them() {
+        let with = |base, list| proxy_of(base, &[("HTTP_PROXY", "http://p:1"), ("NO_PROXY", list)]);
+        let (four, six) = ("http://10.1.2.3:8080", "http://[fd00::1]:8080");
+        for (base, list) in [
+            (four, "10.1.2.3"),
+            (four, "10.0.0.0/8"),
+            (four, "x, 10.1.2.0/30"),
+            (four, "0.0.0.0/0"),
+            (four, "10.1.2.3/32"),
+            (six, "fd00::1"),
+            (six, "[fd00::1]"),
+            (six, "[fd00::1]:8080"),
+            (six, "fd00::/8"),
+            (six, "::/0"),
+        ] {
+            assert_eq!(with(base, list), None, "{base} {list}");
+        }
+        for (base, list) in [
+            (four, "10.1.2.4/32"),
+            (four, "10.0.0.0/33"),
+            (four, "10.0.0.0/-1"),
+            (four, "10.0.0.0/"),
+            (four, "fd00::/8"),
+            (four, "1.2.3"),
+            (six, "[fd00::1]:80"),
+            (six, "fe00::/8"),
+            ("http://10.example.com", "10.0.0.0/8"),
+        ] {
+            assert_eq!(with(base, list), Some(1), "{base} {list}");
         }
     }
 

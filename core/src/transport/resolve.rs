@@ -62,6 +62,8 @@ impl Names {
 /// Asks the name service. It cannot be interrupted, so a thread of its own waits for it; where the call ends first,
 /// that thread ends by itself when the answer comes.
 fn look_up(attempt: &Attempt<'_>, host: &str) -> io::Result<Vec<IpAddr>> {
+    // It is a part of opening a connection, and the clock of that begins to run.
+    attempt.open_until();
     let (sender, receiver) = sync_channel(1);
     let name = host.to_owned();
     thread::Builder::new().name("loki-mode-resolver".to_owned()).spawn(move || {

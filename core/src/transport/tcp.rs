@@ -66,8 +66,7 @@ fn report(attempt: &Attempt<'_>, error: io::Error) -> io::Error {
 
 /// Tries one address after the other, each with its share of the time, so that a dead one does not use it all up.
 fn connect_any(attempt: &Attempt<'_>, addresses: &[SocketAddr]) -> io::Result<Stream> {
-    let now = Instant::now();
-    let deadline = attempt.limits.deadline.min(now + attempt.connect_timeout);
+    let deadline = attempt.open_until();
     let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "no address");
     for (index, &address) in addresses.iter().enumerate() {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -92,7 +91,7 @@ fn connect_path(attempt: &Attempt<'_>, path: &Path) -> io::Result<Stream> {
     use socket2::{Domain, SockAddr, Type};
 
     const PAUSE: Duration = Duration::from_millis(10);
-    let until = Instant::now() + attempt.connect_timeout;
+    let until = attempt.open_until();
     loop {
         let open = || -> io::Result<Stream> {
             let stream = Stream::new(Domain::UNIX, Type::STREAM, None)?;
@@ -263,8 +262,12 @@ fn is_quiet(stream: &Stream) -> bool {
 
 #[cfg(not(unix))]
 fn is_quiet(stream: &Stream) -> bool {
+    use std::mem::MaybeUninit;
+
     let quiet = stream.set_nonblocking(true).is_ok()
-        && stream.peek(&mut [0_u8; 1]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        && stream
+            .peek(&mut [MaybeUninit::uninit()])
+            .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
     quiet && stream.set_nonblocking(false).is_ok()
 }
 

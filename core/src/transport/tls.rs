@@ -222,6 +222,9 @@ fn reason(error: &rustls::Error) -> String {
                 .to_owned(),
             other => format!("the server's certificate is refused: {other}"),
         },
+        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
+            "what answers there speaks no TLS; is its address one that begins with http://?".to_owned()
+        }
         rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
             "the server asks for a client certificate; `client_cert_file` and `client_key_file` give one"
                 .to_owned()

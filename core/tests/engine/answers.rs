@@ -108,6 +108,51 @@ fn a_success_that_is_a_web_page_says_that_the_route_is_not_there() {
 }
 
 #[test]
+fn a_refusal_is_one_even_if_its_reasons_get_lost() {
+    let json = "content-type: application/json\r\n";
+    let gzip = "content-type: application/json\r\ncontent-encoding: gzip\r\n";
+    let cut = |status| format!("HTTP/1.1 {status} X\r\n{json}content-length: 99\r\n\r\n{{\"detail\":");
+    for (reply, kind) in [
+        (Reply::Send(text(401, gzip, "")), ErrorKind::Authentication),
+        (Reply::Send(text(404, gzip, "no gzip")), ErrorKind::NotFound),
+        (Reply::SendAndClose(cut(403)), ErrorKind::PermissionDenied),
+        (Reply::SendAndClose(cut(503)), ErrorKind::Server),
+    ] {
+        let server = Server::script(vec![reply]);
+        let client = Client::new(Options { max_retries: 0, ..server.options() }).unwrap();
+        let error = call(&client, "create_project", r#"["p"]"#).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+    }
+    // One of a read that may help to repeat is repeated.
+    let server = Server::script(vec![Reply::SendAndClose(cut(503)), crate::common::json(200, PROJECT)]);
+    assert_eq!(call(&server.client(), "get_project", "[1]").unwrap().attempts, 2);
+}
+
+#[test]
+fn a_success_that_is_no_gzip_is_a_decode_error_and_nothing_may_be_said_in_gzip() {
+    let gzip = "content-type: application/json\r\ncontent-encoding: gzip\r\n";
+    let server =
+        Server::script(vec![Reply::Send(text(200, gzip, PROJECT)), Reply::Send(text(204, gzip, ""))]);
+    let error = call(&server.client(), "get_project", "[1]").unwrap_err();
+    assert_eq!((error.kind(), error.info().attempts), (ErrorKind::Decode, 1));
+    assert!(error.to_string().contains("not the gzip that it says it is"), "{error}");
+    assert_eq!(call(&server.client(), "delete_project", "[1]").unwrap().payload().unwrap(), "null");
+}
+
+#[test]
+fn preliminary_answers_are_passed_over() {
+    let early = "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n";
+    let with = |status, body| Reply::Send(format!("{early}{}", text(status, "", body)));
+    let server = Server::script(vec![with(200, PROJECT), with(500, "{}"), json(200, PROJECT)]);
+    let client = server.client();
+    call(&client, "get_project", "[1]").unwrap();
+    assert_eq!(call(&client, "get_project", "[1]").unwrap_err().kind(), ErrorKind::Server);
+    call(&client, "get_project", "[1]").unwrap();
+    // The status behind them is not seen where connections are looked at: none is used again.
+    assert_eq!(server.requests().iter().map(|seen| seen.connection).collect::<Vec<_>>(), [0, 1, 2]);
+}
+
+#[test]
 fn an_answer_beyond_the_limit_is_a_typed_error() {
     let chunked = "HTTP/1.1 200 X\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
     let chunk = format!("{chunked}7d0\r\n{}\r\n0\r\n\r\n", "x".repeat(2000));

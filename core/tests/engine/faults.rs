@@ -80,6 +80,72 @@ fn a_write_refused_before_its_body_was_read_finds_its_route_on_a_fresh_connectio
     }
 }
 
+/// Some servers look at the head alone and close, while the body is still on its way.
+#[test]
+fn a_refusal_before_a_large_body_was_read_is_not_lost() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut [0; 1000]).unwrap();
+        stream
+            .write_all(text(401, "content-type: application/json\r\n", r#"{"detail":"no"}"#).as_bytes())
+            .unwrap();
+        // With most of it unread, which resets the connection.
+    });
+    let client = Client::new(Options { base_url, ..Options::default() }).unwrap();
+    let config = "x".repeat(20 << 20);
+    let error = call(&client, "create_run", &format!(r#"[7, null, {{"x":"{config}"}}]"#)).unwrap_err();
+    server.join().unwrap();
+    assert_eq!((error.kind(), error.info().attempts), (ErrorKind::Authentication, 1), "{error}");
+}
+
+#[test]
+fn a_body_that_nobody_reads_to_its_end_may_have_been_executed() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut [0; 1000]).unwrap();
+    });
+    let client = Client::new(Options { base_url, ..Options::default() }).unwrap();
+    let config = "x".repeat(20 << 20);
+    let error = call(&client, "create_run", &format!(r#"[7, null, {{"x":"{config}"}}]"#)).unwrap_err();
+    server.join().unwrap();
+    let info = error.info();
+    assert_eq!((error.kind(), info.maybe_executed, info.attempts), (ErrorKind::Connection, Some(true), 1));
+    assert!(!error.to_string().contains("xxx"), "{error}");
+}
+
+/// It takes connections and says nothing: not to a TLS client, and not to one that wants a tunnel.
+#[test]
+fn what_opening_a_connection_takes_is_bounded_whatever_it_waits_for() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let options = Options {
+        connect_timeout: Duration::from_millis(100),
+        timeout: Duration::from_secs(60),
+        max_retries: 1,
+        ..Options::default()
+    };
+    for options in [
+        Options { base_url: format!("https://{address}"), ..options.clone() },
+        Options {
+            base_url: "https://control.test".to_owned(),
+            proxy: Some(format!("http://{address}")),
+            ..options.clone()
+        },
+    ] {
+        let error = call(&Client::new(options).unwrap(), "create_project", r#"["p"]"#).unwrap_err();
+        let info = error.info();
+        assert_eq!(
+            (error.kind(), info.maybe_executed, info.attempts),
+            (ErrorKind::Connection, Some(false), 2)
+        );
+        assert!(error.to_string().contains("not within 0.1 s (`connect_timeout`)"), "{error}");
+    }
+}
+
 #[test]
 fn a_stale_connection_does_not_surface_on_reads() {
     let server = Server::script(vec![json(200, PROJECT), Reply::Close, json(200, PROJECT)]);

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::LiveOptions;
 use crate::args::Value;
+use crate::bridges::present;
 use crate::error::Error;
 use crate::events::replay::Event;
 use crate::events::sse::Frame;
@@ -15,7 +16,7 @@ use crate::events::timestamp::parse_timestamp;
 
 /// Which events are wanted: servers are asked for them only, but not all of them listen.
 #[derive(Debug)]
-pub(super) struct Filter {
+pub(in crate::events) struct Filter {
     session_id: Option<String>,
     types: Vec<String>,
     least_level: Option<usize>,
@@ -27,7 +28,7 @@ fn levels() -> &'static [&'static str] {
 }
 
 impl Filter {
-    pub(super) fn new(options: &LiveOptions) -> Result<Self, Error> {
+    pub(in crate::events) fn new(options: &LiveOptions) -> Result<Self, Error> {
         let types: Vec<String> = options.types.iter().map(|name| with_colon(name).into_owned()).collect();
         if types.iter().any(|name| name.is_empty() || name.contains(',')) {
             let message = "`types` must be names of events such as \"task:completed\", one each";
@@ -78,7 +79,7 @@ fn with_colon(kind: &str) -> Cow<'_, str> {
 
 #[derive(Deserialize)]
 struct Fields<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     id: Option<&'a RawValue>,
     #[serde(borrow, default, rename = "type")]
     kind: Option<&'a RawValue>,
@@ -99,8 +100,21 @@ fn quoted(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// The text with some of the values in it replaced.
+fn with_changes<'a>(text: &'a str, mut changes: Vec<(&'a RawValue, String)>) -> Cow<'a, str> {
+    let mut text = Cow::Borrowed(text);
+    let begin = text.as_ptr() as usize;
+    // From the end, so that what stands before keeps its place.
+    changes.sort_by_key(|(value, _)| std::cmp::Reverse(value.get().as_ptr() as usize));
+    for (value, with) in changes {
+        let at = value.get().as_ptr() as usize - begin;
+        text.to_mut().replace_range(at..at + value.get().len(), &with);
+    }
+    text
+}
+
 /// Reads a frame; `None` if nobody wants it.
-pub(super) fn read_event(frame: &Frame<'_>, filter: &Filter) -> Option<Event> {
+pub(in crate::events) fn read_event(frame: &Frame<'_>, filter: &Filter) -> Option<Event> {
     let data = String::from_utf8_lossy(frame.data);
     let frame_id = frame.id.map(|id| String::from_utf8_lossy(id).into_owned()).filter(|id| !id.is_empty());
     if data.trim_start().starts_with('{')
@@ -112,14 +126,16 @@ pub(super) fn read_event(frame: &Frame<'_>, filter: &Filter) -> Option<Event> {
             return None;
         }
         let time = timestamp.and_then(string).and_then(|text| parse_timestamp(&text));
-        let id = id.filter(|id| id.get() != "null");
-        let own_id = id.map(|id| string(id).unwrap_or_else(|| id.get().to_owned()));
-        let mut json = data.trim().to_owned();
+        let own_id = id.filter(|id| id.get() != "null");
+        let own_id = own_id.map(|id| string(id).unwrap_or_else(|| id.get().to_owned()));
+        let mut changes = Vec::new();
         if normal != said.as_str() {
-            let begin = kind.get().as_ptr() as usize - data.as_ptr() as usize;
-            let end = begin + kind.get().len();
-            json = format!("{}{}{}", &data[..begin], quoted(&normal), &data[end..]).trim().to_owned();
+            changes.push((kind, quoted(&normal)));
         }
+        if let (Some(null), None, Some(frame_id)) = (id, &own_id, &frame_id) {
+            changes.push((null, quoted(frame_id)));
+        }
+        let mut json = with_changes(&data, changes).trim().to_owned();
         if let (None, Some(frame_id)) = (id, &frame_id) {
             let rest = json.strip_prefix('{').unwrap_or_default();
             json = format!(r#"{{"id":{},{rest}"#, quoted(frame_id));
@@ -177,6 +193,9 @@ mod tests {
         let without_id = r#"{"type":"heartbeat","data":{}}"#;
         let with_id = r#"{"id":"evt_1","type":"heartbeat","data":{}}"#;
         assert_eq!(read(&frame("evt_1", "heartbeat", without_id), &all).unwrap(), with_id);
+        let null_id = r#"{"id":null,"type":"task.failed","data":{}}"#;
+        let both = r#"{"id":"evt_1","type":"task:failed","data":{}}"#;
+        assert_eq!(read(&frame("evt_1", "x", null_id), &all).unwrap(), both);
         let greeting = r#"{"id":null,"type":"connected","timestamp":null,"data":{"status":"idle"}}"#;
         assert_eq!(read(&frame("", "connected", r#"{"status":"idle"}"#), &all).unwrap(), greeting);
         let line = r#"{"id":null,"type":"log","timestamp":null,"data":{"text":"a \"raw\" line"}}"#;
