@@ -13,6 +13,7 @@ export const {
   DecodeError,
   EventStream,
   ForbiddenError,
+  LokiClient,
   NotAvailableError,
   NotAvailableOnControlPlaneError,
   NotFoundError,

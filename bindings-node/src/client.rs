@@ -1,16 +1,16 @@
 //! A client and its calls.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use loki_mode_core::events::EventStream as Stream;
+use loki_mode_core::events::{EventStream as Watermarks, Stream};
 use loki_mode_core::{Args, CallOptions, Client as Engine, Error, Response, Value};
 use napi::Result;
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 
 use crate::options::{ClientChanges, ClientOptions, TokenSource, from_milliseconds, parse};
-use crate::provider::during_call;
+use crate::provider::{Patience, during_call};
 use crate::report::{self, Wants};
 use crate::runtime::{Outcome, Runtime, Shared};
 use crate::{failure, failure::thrown, text::Text};
@@ -18,8 +18,10 @@ use crate::{failure, failure::thrown, text::Text};
 /// A client of one control plane.
 #[napi]
 pub struct Client {
-    runtime: Arc<Shared>,
-    engine: Engine,
+    pub(crate) runtime: Arc<Shared>,
+    pub(crate) engine: Engine,
+    /// Those that were opened with it and may still be there.
+    streams: Mutex<Vec<Weak<Stream>>>,
 }
 
 /// What the caller says about one call.
@@ -39,7 +41,7 @@ impl Client {
         let runtime = Arc::clone(runtime.shared());
         let options: ClientOptions = parse(&options)?;
         let engine = options.into_options(&runtime).and_then(Engine::new).map_err(thrown)?;
-        Ok(Client { runtime, engine })
+        Ok(Client { runtime, engine, streams: Mutex::default() })
     }
 
     /// A client that differs in some options and shares the connections. Throws as the constructor does.
@@ -47,7 +49,7 @@ impl Client {
     pub fn with_options(&self, changes: String) -> Result<Client> {
         let changes: ClientChanges = parse(&changes)?;
         let engine = self.engine.with_options(changes.into_changes(&self.runtime)).map_err(thrown)?;
-        Ok(Client { runtime: Arc::clone(&self.runtime), engine })
+        Ok(Client { runtime: Arc::clone(&self.runtime), engine, streams: Mutex::default() })
     }
 
     /// The longest that a call may take, in milliseconds, unless the call itself says otherwise.
@@ -115,10 +117,30 @@ impl Client {
         self.start(id, terms, move |engine, call| engine.poll_events(&stream, run_id, since, call))
     }
 
-    /// Drops idle connections; later calls fail.
+    /// Drops idle connections and ends the streams; later calls fail.
     #[napi]
     pub fn close(&self) {
         self.engine.close();
+        for stream in self.streams().drain(..).filter_map(|stream| stream.upgrade()) {
+            stream.close();
+        }
+    }
+}
+
+impl Client {
+    /// Has the stream ended when the client is closed.
+    pub(crate) fn adopt(&self, stream: &Arc<Stream>) {
+        let mut streams = self.streams();
+        // Only now and then, so that it costs nothing to have many.
+        if streams.len() == streams.capacity() {
+            streams.retain(|stream| stream.strong_count() > 0);
+        }
+        streams.push(Arc::downgrade(stream));
+    }
+
+    fn streams(&self) -> MutexGuard<'_, Vec<Weak<Stream>>> {
+        // Nothing panics under the lock.
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn start(
@@ -147,7 +169,7 @@ impl Client {
                 record_attempts: wants.log(),
                 ..CallOptions::default()
             };
-            outcome(wants, during_call(id, deadline, || call(&engine, &options)))
+            outcome(wants, during_call(id, Patience::Until(deadline), || call(&engine, &options)))
         })
     }
 }
@@ -172,7 +194,7 @@ fn outcome(wants: Wants, result: std::result::Result<Response, Error>) -> Outcom
 /// What an event stream has given out so far.
 #[napi]
 pub struct EventStream {
-    stream: Arc<Stream>,
+    stream: Arc<Watermarks>,
 }
 
 #[napi]
@@ -181,6 +203,6 @@ impl EventStream {
     #[napi(constructor)]
     #[allow(clippy::new_without_default, reason = "made from JavaScript only")]
     pub fn new() -> Self {
-        EventStream { stream: Arc::new(Stream::new()) }
+        EventStream { stream: Arc::new(Watermarks::new()) }
     }
 }

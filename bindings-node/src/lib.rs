@@ -10,5 +10,6 @@ pub mod outbox;
 mod provider;
 mod report;
 mod runtime;
+mod stream;
 pub mod text;
 pub mod webhooks;

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use loki_mode_core::Token;
 
@@ -42,14 +42,23 @@ impl fmt::Display for NoToken {
 
 impl std::error::Error for NoToken {}
 
+/// How long a token is waited for.
+#[derive(Clone, Copy)]
+pub(crate) enum Patience {
+    /// Until the call is over.
+    Until(Instant),
+    /// So long each time: a stream makes one request after the other, on a thread that is its own.
+    Each(Duration),
+}
+
 thread_local! {
     /// The call that this thread executes: the engine asks for a token without saying for which.
-    static CALL: Cell<Option<(u32, Instant)>> = const { Cell::new(None) };
+    static CALL: Cell<Option<(u32, Patience)>> = const { Cell::new(None) };
 }
 
 /// Runs a call; whoever asks for a token meanwhile is told by it for whom, and until when.
-pub(crate) fn during_call<T>(id: u32, deadline: Instant, call: impl FnOnce() -> T) -> T {
-    CALL.set(Some((id, deadline)));
+pub(crate) fn during_call<T>(id: u32, patience: Patience, call: impl FnOnce() -> T) -> T {
+    CALL.set(Some((id, patience)));
     let result = call();
     CALL.set(None);
     result
@@ -61,15 +70,21 @@ pub(crate) fn token(runtime: Arc<Shared>) -> Token {
 }
 
 fn ask(runtime: &Shared) -> Result<String, NoToken> {
-    let (id, deadline) = CALL.get().ok_or(NoToken::Cancelled)?;
+    let (id, patience) = CALL.get().ok_or(NoToken::Cancelled)?;
     let (sender, receiver) = channel();
     // Asked first, then looked whether it is cancelled: the other way around, a cancellation in between would find
     // nobody to tell.
     if !runtime.await_token(id, sender) || !runtime.send(Message::TokenWanted { id }) {
         return Err(NoToken::Cancelled);
     }
-    let left = deadline.saturating_duration_since(Instant::now());
-    match runtime.park(|| receiver.recv_timeout(left)) {
+    let reply = match patience {
+        Patience::Until(deadline) => {
+            let left = deadline.saturating_duration_since(Instant::now());
+            runtime.park(|| receiver.recv_timeout(left))
+        }
+        Patience::Each(longest) => receiver.recv_timeout(longest),
+    };
+    match reply {
         Ok(Reply::Token(token)) => Ok(token),
         Ok(Reply::Failed) => Err(NoToken::Failed),
         Err(RecvTimeoutError::Timeout) => Err(NoToken::Late),

@@ -21,6 +21,8 @@ use crate::text::Text;
 
 /// How many calls wait side by side; more than that wait for a thread.
 const MAX_THREADS: u32 = 256;
+/// How many streams wait side by side. Those beyond take turns: each lets go of its thread every now and then.
+const MAX_STREAMS: usize = 1024;
 
 /// The argument of the JavaScript callback.
 type Delivered = FnArgs<(Batch,)>;
@@ -48,6 +50,7 @@ impl Runtime {
             .build_callback(move |_| Ok((taken.take(),).into()))?;
         let shared = Arc::new(Shared {
             pool: Pool::new(max_threads.unwrap_or(MAX_THREADS) as usize),
+            streams: Pool::new(MAX_STREAMS),
             outbox,
             wake,
             pending: Mutex::default(),
@@ -119,6 +122,8 @@ struct Call {
 
 pub(crate) struct Shared {
     pool: Pool,
+    /// Of streams, which wait for hours: calls must not wait for them.
+    streams: Pool,
     outbox: Arc<Outbox>,
     wake: Wake,
     pending: Mutex<HashMap<u32, Call>>,
@@ -142,10 +147,28 @@ impl Shared {
         id: u32,
         job: impl FnOnce(CancelToken) -> Outcome + Send + 'static,
     ) -> Result<()> {
+        self.start_on(&self.pool, id, job)
+    }
+
+    /// The same for a wait for the next events of a stream.
+    pub(crate) fn start_wait(
+        self: &Arc<Self>,
+        id: u32,
+        job: impl FnOnce(CancelToken) -> Outcome + Send + 'static,
+    ) -> Result<()> {
+        self.start_on(&self.streams, id, job)
+    }
+
+    fn start_on(
+        self: &Arc<Self>,
+        pool: &Pool,
+        id: u32,
+        job: impl FnOnce(CancelToken) -> Outcome + Send + 'static,
+    ) -> Result<()> {
         let token = CancelToken::new();
         self.pending().insert(id, Call { token: token.clone(), wants_token: None });
         let shared = Arc::clone(self);
-        let taken = self.pool.submit(move || {
+        let taken = pool.submit(move || {
             let Outcome { result, report } = job(token);
             shared.pending().remove(&id);
             let ok = result.is_ok();
@@ -203,5 +226,6 @@ impl Shared {
             self.reply(id, Reply::Cancelled);
         }
         self.pool.shutdown();
+        self.streams.shutdown();
     }
 }

@@ -4,8 +4,8 @@ import { checkNames, encodeArguments, type Operation } from './arguments.js';
 import { AutonomiError, errorFromNative, isProviderFailure } from './errors.js';
 import { answerHeaders, headerPairs } from './headers.js';
 import { kindOf } from './kinds.js';
-import { type Attempt, type Logger, logAttempts, loggerOfEnvironment, warnOnce } from './logger.js';
-import { type NativeClient, type Terms, WANTS_ANSWER, WANTS_LOG } from './native.js';
+import { type Attempt, type Logger, logAttempts, loggerOfEnvironment, warn, warnOnce } from './logger.js';
+import { type NativeClient, type NativeStream, type Terms, WANTS_ANSWER, WANTS_LOG } from './native.js';
 import {
   type CallOptions,
   type ClientChanges,
@@ -34,6 +34,17 @@ interface Settled {
   readonly text: string;
   readonly report: Report | null;
 }
+
+/** A call that is over; without a text, it went wrong. */
+interface Outcome {
+  readonly text?: string;
+  readonly report: Report | null;
+  /** What it went wrong with. */
+  readonly error: () => unknown;
+}
+
+/** Starts a wait on the native side, given its id, what is to be told, and what ends it early. */
+type StartWait = (id: number, wants: number, stop: () => void) => void;
 
 /** One client of the native module, and its calls. */
 export class Engine {
@@ -73,7 +84,7 @@ export class Engine {
 
   /** @throws {@link ConfigError} naming the option that is no good. */
   withOptions(changes: ClientChanges): Engine {
-    if (this.#closed) throw closedError();
+    this.checkOpen();
     const text = nativeChanges(changes);
     const client = checked(() => this.#client.withOptions(text));
     const credentials = changes.token === undefined ? this.#credentials : new Credentials(changes.token);
@@ -90,6 +101,11 @@ export class Engine {
 
   #warn(): void {
     for (const warning of this.#client.warnings()) warnOnce(this.#logger, warning);
+  }
+
+  /** Tells of something that went wrong where nobody waits for it. */
+  warn(message: string): void {
+    warn(this.#logger, message);
   }
 
   /**
@@ -151,7 +167,7 @@ export class Engine {
     checkTimeout('timeout', timeout);
     checkRetries(maxRetries);
     if (signal?.aborted) throw signal.reason;
-    if (this.#closed) throw closedError();
+    this.checkOpen();
 
     const id = nextId();
     const terms: Terms = [timeout, maxRetries, headers, this.#logger ? wants | WANTS_LOG : wants];
@@ -162,7 +178,6 @@ export class Engine {
     };
     this.#calls.add(cancel);
     signal?.addEventListener('abort', cancel, { once: true });
-    let whyNoToken: unknown;
     try {
       let first: FirstToken | undefined;
       if (this.#credentials.isProvided) {
@@ -170,39 +185,86 @@ export class Engine {
           stopAsking = stop;
         });
         if (signal?.aborted) throw signal.reason;
-        if (this.#closed) throw closedError();
+        this.checkOpen();
         if (!first) throw errorFromNative(runtime.tokenTooLate());
       }
-      const [ok, text, report] = await new Promise<[boolean, string, Report | null]>((resolve, reject) => {
-        try {
-          if (first) runtime.grant(id, first.token, first.waited);
-          start(this.#client, id, terms);
-        } catch (cause) {
-          // The native side could not even start it: no thread was to be had.
-          reject(new AutonomiError(`the call could not be started: ${(cause as Error).message}`, { cause }));
-          return;
-        }
-        listen(id, {
-          settle: (ok, text, report) => resolve([ok, text, report === null ? null : JSON.parse(report)]),
-          provide: (id) => {
-            this.#credentials.provide(id, (reason) => {
-              whyNoToken = reason;
-            });
-          },
-        });
+      const { text, report, error } = await this.#outcome(id, () => {
+        if (first) runtime.grant(id, first.token, first.waited);
+        start(this.#client, id, terms);
       });
-      if (this.#logger && report?.log) logAttempts(this.#logger, report.log);
-      if (ok) return { text, report };
+      if (text !== undefined) return { text, report };
       if (signal?.aborted) throw signal.reason;
-      if (this.#closed) throw closedError();
-      throw isProviderFailure(text) ? whyNoToken : errorFromNative(text);
+      this.checkOpen();
+      throw error();
     } finally {
       this.#calls.delete(cancel);
       signal?.removeEventListener('abort', cancel);
     }
   }
 
-  /** Ends the pending calls; later ones fail. */
+  /**
+   * Waits for the next events of a stream, without an end to the wait.
+   *
+   * @returns The data that the native side gives.
+   * @throws {@link AutonomiError} if the client is closed, or gets closed meanwhile.
+   */
+  async wait<T>(start: StartWait): Promise<T> {
+    this.checkOpen();
+    const id = nextId();
+    const stop = () => runtime.cancel(id);
+    this.#calls.add(stop);
+    try {
+      const { text, error } = await this.#outcome(id, () => start(id, this.#logger ? WANTS_LOG : 0, stop));
+      this.checkOpen();
+      if (text === undefined) throw error();
+      return JSON.parse(text) as T;
+    } finally {
+      this.#calls.delete(stop);
+    }
+  }
+
+  /** Has something started on the native side, waits until it is over, and logs its attempts. */
+  async #outcome(id: number, start: () => void): Promise<Outcome> {
+    let whyNoToken: unknown;
+    const [ok, text, report] = await new Promise<[boolean, string, Report | null]>((resolve, reject) => {
+      try {
+        start();
+      } catch (cause) {
+        // The native side could not even start it: no thread was to be had.
+        reject(new AutonomiError(`the call could not be started: ${(cause as Error).message}`, { cause }));
+        return;
+      }
+      listen(id, {
+        settle: (ok, text, report) => resolve([ok, text, report === null ? null : JSON.parse(report)]),
+        provide: (id) => {
+          this.#credentials.provide(id, (reason) => {
+            whyNoToken = reason;
+          });
+        },
+      });
+    });
+    if (this.#logger && report?.log) logAttempts(this.#logger, report.log);
+    const error = () => (isProviderFailure(text) ? whyNoToken : errorFromNative(text));
+    return ok ? { text, report, error } : { report, error };
+  }
+
+  /** @throws {@link AutonomiError} or a class derived from it if the stream cannot be opened as it is wanted. */
+  open(open: (client: NativeClient) => NativeStream): NativeStream {
+    this.checkOpen();
+    return checked(() => open(this.#client));
+  }
+
+  /** Whether the client is closed. */
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** @throws {@link AutonomiError} if the client is closed. */
+  checkOpen(): void {
+    if (this.#closed) throw new AutonomiError('the client is closed');
+  }
+
+  /** Ends the pending calls and the streams; later ones fail. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -231,10 +293,6 @@ function checked<T>(action: () => T): T {
   } catch (error) {
     throw errorFromNative((error as Error).message);
   }
-}
-
-function closedError(): AutonomiError {
-  return new AutonomiError('the client is closed');
 }
 
 const engines = new WeakMap<object, Engine>();

@@ -24,12 +24,14 @@ export {
   ValidationError,
   WebhookVerificationError,
 } from './errors.js';
-export { EventStream } from './events.js';
+export { EventStream, type FollowManyOptions, type FollowOptions, type RunFollower } from './events.js';
 export { AutonomiClient, AutonomiClient as Client } from './generated/client.js';
 export { SessionManager, TaskManager } from './generated/managers.js';
 export type * from './generated/models.js';
 export type { HeaderList } from './headers.js';
+export type { DashboardStream, LiveEventStream, LiveOptions, WatchOptions } from './live.js';
 export type { Logger } from './logger.js';
+export { LokiClient, type LokiClientOptions, type SubscribeOptions } from './loki-client.js';
 export type { CallOptions, ClientChanges, ClientOptions } from './options.js';
 export type { RawClient, RawResponse } from './raw.js';
 export type { TokenProvider } from './tokens.js';

@@ -63,6 +63,11 @@ const warned = new Set<string>();
 export function warnOnce(logger: Logger | undefined, message: string): void {
   if (warned.has(message)) return;
   warned.add(message);
+  warn(logger, message);
+}
+
+/** Warns. */
+export function warn(logger: Logger | undefined, message: string): void {
   if (logger?.warn) logger.warn(`loki-mode-sdk: ${message}`);
   else emitWarning(message, { type: 'LokiModeSdkWarning' });
 }

@@ -9,6 +9,12 @@ export interface NativeModule {
   ) => NativeRuntime;
   Client: new (runtime: NativeRuntime, options: string) => NativeClient;
   EventStream: new () => NativeEventStream;
+  /** Each throws the JSON text of the error. */
+  Stream: {
+    follow(client: NativeClient, options: string): NativeStream;
+    live(client: NativeClient, options: string): NativeStream;
+    watch(client: NativeClient, subscribe: string | null): NativeStream;
+  };
   /** The options that the variables (JSON text) set, but for those that are given; throws the JSON text of the error. */
   settings(variables: string, given: string[]): string;
   /** `headers` and `secrets` are JSON texts; throws the JSON text of the error. */
@@ -57,6 +63,19 @@ export interface NativeClient {
 
 /** Opaque: what a stream has given out so far. */
 export type NativeEventStream = object;
+
+/** Events that are waited for. */
+export interface NativeStream {
+  /**
+   * Takes all that it gave last for seen, and starts a wait: its data is a JSON array of events, empty if there is nothing
+   * yet and it should be asked again, or null at the end.
+   */
+  next(id: number, wants: number): void;
+  close(): void;
+  /** Where a caller stands who has seen this many of what it gave since the last `next`. */
+  cursor(seen: number): string;
+  statusOf(runId: string): string | null;
+}
 
 /**
  * The C library of this Linux, which a native module has to be built for.

@@ -186,7 +186,8 @@ function checkLogger(name: string, value: unknown): undefined {
   }
 }
 
-function checkCount(name: string, value: unknown, least: number, most: number): number {
+/** @throws {@link ConfigError} unless it is a count within these bounds. */
+export function checkCount(name: string, value: unknown, least: number, most: number): number {
   if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
     throw refusal(name, `an integer of ${least} or more`, value);
   }

@@ -5,6 +5,14 @@ import { asyncDispose } from '../dispose.js';
 import { bindEngine, Engine } from '../engine.js';
 import { optionsOfEnvironment } from '../environment.js';
 import type { AutonomiError, ConfigError, ConflictError, NotFoundError } from '../errors.js';
+import {
+  type DashboardStream,
+  type LiveEventStream,
+  type LiveOptions,
+  openDashboard,
+  openEvents,
+  type WatchOptions,
+} from '../live.js';
 import type { CallOptions, ClientChanges, ClientOptions } from '../options.js';
 import { type RawClient, rawClient } from '../raw.js';
 import type { TokenProvider } from '../tokens.js';
@@ -126,12 +134,52 @@ export class AutonomiClient {
     this.#engine.setToken(token);
   }
 
+  /**
+   * Gives live events as they happen, each exactly once. Connects when the first one is asked for. Dashboards do not
+   * offer live events; what they offer is `watch`.
+   *
+   * `GET /api/events`.
+   *
+   * ```ts
+   * for await (const event of client.events({ types: ['task:completed'] })) console.log(event.data);
+   * ```
+   *
+   * @param options - `sessionId`, `types`, `minLevel` and `history` say which ones; `signal` stops at any time.
+   * @returns A {@link LiveEventStream}, with `close`.
+   * @throws {@link ConfigError} if an option is no good; the message names it.
+   * @throws {@link AutonomiError} if the client is closed.
+   * @throws TypeError if an option is of the wrong type.
+   */
+  events(options?: LiveOptions): LiveEventStream {
+    return openEvents(this.#engine, options);
+  }
+
+  /**
+   * Gives the messages by which a dashboard tells of changes of projects and tasks. Connects when the first one is asked
+   * for. The token travels in the query of that request, as the server wants it; it shows in no error and no log.
+   *
+   * `GET /ws`, a WebSocket.
+   *
+   * ```ts
+   * for await (const message of client.watch()) console.log(message.type, message.data);
+   * ```
+   *
+   * @param options - `subscribe` says what to subscribe to; `signal` stops at any time.
+   * @returns A {@link DashboardStream}, with `close`.
+   * @throws {@link ConfigError} if `subscribe` cannot be sent, or a proxy is in the way that WebSockets do not pass.
+   * @throws {@link AutonomiError} if the client is closed.
+   * @throws TypeError if an option is of the wrong type.
+   */
+  watch(options?: WatchOptions): DashboardStream {
+    return openDashboard(this.#engine, options);
+  }
+
   /** Where the control plane is, as it was given. */
   get baseUrl(): string {
     return this.#engine.baseUrl;
   }
 
-  /** Ends the pending calls and closes the connections. A closed client makes no more calls. */
+  /** Ends the pending calls and the streams, and closes the connections. A closed client makes no more calls. */
   close(): void {
     this.#engine.close();
   }

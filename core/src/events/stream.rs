@@ -213,20 +213,41 @@ impl Stream {
         };
         let step = source.step(&mut pull);
         *locked(&self.waiting) = None;
+        drop(source);
+        if self.is_closed() {
+            self.let_go();
+        }
         match step {
             Err(Error::Cancelled(_)) if self.is_closed() => Ok(Step::End),
             step => step,
         }
     }
 
-    /// Ends the stream: a wait that is under way ends at once, and later ones do not begin.
+    /// Takes the events that were given last for seen, as the next [`Stream::next`] would: from then on, and while that
+    /// waits, [`Stream::cursor`] of none is where the caller stands.
+    pub fn settle(&self) {
+        if self.pid == std::process::id() {
+            locked(&self.position).settle();
+        }
+    }
+
+    /// Ends the stream: a wait that is under way ends at once, later ones do not begin, and its connection is closed.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        // Another process's lock may be held by a thread that is not in this one.
-        if self.pid == std::process::id()
-            && let Some(cancel) = locked(&self.waiting).take()
-        {
+        // Another process's lock may be held by a thread that is not in this one, and its connection is its own.
+        if self.pid != std::process::id() {
+            return;
+        }
+        if let Some(cancel) = locked(&self.waiting).take() {
             cancel.cancel();
+        }
+        self.let_go();
+    }
+
+    /// Closes the connection of a stream that is closed, unless it is being asked: then that does so afterwards.
+    fn let_go(&self) {
+        if let Ok(mut source) = self.source.try_lock() {
+            *source = Box::new(Nothing);
         }
     }
 

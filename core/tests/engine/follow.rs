@@ -235,6 +235,30 @@ fn close_and_cancel_end_a_wait_at_once() {
 }
 
 #[test]
+fn where_a_caller_stands_can_be_told_while_another_thread_waits() {
+    let (server, plane) = serve(Plane { events: vec![1, 2], ..Plane::default() });
+    let client = client(&server);
+    let stream = Arc::new(client.follow(Value::Int(7), &quick()).unwrap());
+    assert_eq!(next(&stream).unwrap().unwrap(), [1, 2]);
+    let one_seen = stream.cursor(1);
+    stream.settle();
+    let other = Arc::clone(&stream);
+    let waiting = thread::spawn(move || next(&other).unwrap().unwrap());
+    let both_seen = stream.cursor(0);
+    plane.lock().unwrap().events.push(3);
+    assert_eq!(waiting.join().unwrap(), [3]);
+    // The third has come, and nobody has looked at it yet.
+    let still = stream.cursor(0);
+    stream.close();
+    assert_eq!(stream.cursor(0), still);
+    plane.lock().unwrap().status = "completed";
+    for (cursor, expected) in [(one_seen, &[2, 3][..]), (both_seen, &[3]), (still, &[3])] {
+        let options = FollowOptions { cursor: Some(cursor), ..quick() };
+        assert_eq!(rest(&client.follow(Value::Int(7), &options).unwrap()), expected);
+    }
+}
+
+#[test]
 fn many_runs_are_followed_at_once_also_those_that_start_later() {
     let runs = Arc::new(Mutex::new(vec![(1, "running"), (2, "completed")]));
     let shared = Arc::clone(&runs);

@@ -1,0 +1,136 @@
+/** Reads what streams are opened with, and writes it as the native side takes it. */
+
+import { ConfigError } from './errors.js';
+import { isTorn, kindOf } from './kinds.js';
+import { checkCount, checkTimeout } from './options.js';
+
+/** What can be said about every stream. */
+export interface StreamOptions {
+  /** Ends the stream when it is aborted: who waits for an event, or asks for one later, gets the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What a stream is opened with. */
+export interface Opening {
+  /** What was read, by name, and the JSON text of it for the native side. */
+  readonly read: Readonly<Record<string, unknown>>;
+  readonly text: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Gives an option as the native side takes it, or throws a TypeError or a {@link ConfigError} that names it. */
+type Read = (name: string, value: unknown) => unknown;
+
+/** How the options of one method are read. */
+export type OptionTable = Readonly<Record<string, Read>>;
+
+/**
+ * The options of a method, and arguments that have been read already.
+ *
+ * @throws TypeError if there is no such option, or it is of the wrong type.
+ * @throws {@link ConfigError} naming the option that is no good.
+ */
+export function readOptions(
+  method: string,
+  table: OptionTable,
+  options: unknown,
+  read: object = {},
+): Opening {
+  const found: Record<string, unknown> = { ...read };
+  let signal: AbortSignal | undefined;
+  if (options != null && (typeof options !== 'object' || Array.isArray(options))) {
+    throw new TypeError(`options of ${method} must be an object, not ${kindOf(options)}`);
+  }
+  for (const [name, value] of Object.entries(options ?? {})) {
+    const isSignal = name === 'signal';
+    const reader = isSignal ? checkSignal : Object.hasOwn(table, name) ? table[name] : undefined;
+    if (!reader) throw new TypeError(`${method} has no option ${name}`);
+    if (value == null) continue;
+    if (isSignal) signal = checkSignal(name, value);
+    else found[name] = reader(name, value);
+  }
+  return { read: found, text: JSON.stringify(found), signal };
+}
+
+function mismatch(name: string, expected: string, value: unknown): TypeError {
+  return new TypeError(`${name} must be ${expected}, not ${kindOf(value)}`);
+}
+
+/** @throws TypeError unless it is one. */
+export function checkSignal(name: string, value: unknown): AbortSignal {
+  if (typeof (value as Partial<AbortSignal>).addEventListener !== 'function') {
+    throw mismatch(name, 'an AbortSignal', value);
+  }
+  return value as AbortSignal;
+}
+
+export function readId(name: string, value: unknown): number | string {
+  if (value == null) throw new TypeError(`${name} is missing`);
+  if (Number.isSafeInteger(value) || isText(value)) return value as number | string;
+  const isLarge = typeof value === 'number' && Number.isInteger(value);
+  if (isLarge) {
+    throw new TypeError(
+      `${name} must be an integer or a string, not ${value}, which a number cannot hold exactly`,
+    );
+  }
+  throw mismatch(name, 'an integer or a string', value);
+}
+
+export function readIds(name: string, value: unknown): (number | string)[] {
+  if (!isIterable(value)) throw mismatch(name, 'a collection of integers and strings', value);
+  return Array.from(value, (item) => readId(name, item));
+}
+
+export function readText(name: string, value: unknown): string {
+  if (!isText(value)) throw mismatch(name, 'a string', value);
+  return value;
+}
+
+export function readTexts(name: string, value: unknown): string[] {
+  if (!isIterable(value)) throw mismatch(name, 'a collection of strings', value);
+  return Array.from(value, (item) => readText(name, item));
+}
+
+/** A timestamp, as text. */
+export function readMoment(name: string, value: unknown): string {
+  if (!(value instanceof Date)) {
+    if (!isText(value)) throw mismatch(name, 'a string or a Date', value);
+    return value;
+  }
+  if (Number.isNaN(value.getTime()))
+    throw new ConfigError(`${name} is a date without a time`, { param: name });
+  return value.toISOString();
+}
+
+/** The states in which to stop; a function is kept on this side. */
+export function readUntil(name: string, value: unknown): string[] | undefined {
+  if (typeof value === 'function') return undefined;
+  if (isText(value)) return [value];
+  if (!isIterable(value)) throw mismatch(name, 'a string, a collection of strings or a function', value);
+  return readTexts(name, value);
+}
+
+/** Anything that can be written as JSON; gives it written. */
+export function writeJson(name: string, value: unknown): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch (cause) {
+    throw new TypeError(`${name} cannot be written as JSON: ${(cause as Error).message}`, { cause });
+  }
+  if (text === undefined) throw mismatch(name, 'something that can be written as JSON', value);
+  return text;
+}
+
+export const readCount: Read = (name, value) => checkCount(name, value, 0, 2 ** 32 - 1);
+
+export const readTime: Read = checkTimeout;
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && !isTorn(value);
+}
+
+/** Whether it holds several; a string would be taken for its characters. */
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value;
+}

@@ -1,0 +1,192 @@
+/** What all iterators of events have in common. */
+
+import { asyncDispose } from './dispose.js';
+import type { Engine } from './engine.js';
+import type { NativeStream } from './native.js';
+
+/** Says of an event whether it was the last one. */
+export type Until<T> = (event: T) => unknown;
+
+/** What a stream ends with. */
+const END: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined });
+
+/** A listener that somebody else's signal holds: it must not keep the stream. */
+interface Listening {
+  readonly signal: AbortSignal;
+  readonly onAbort: () => void;
+}
+
+const abandoned = new FinalizationRegistry(({ signal, onAbort }: Listening) => {
+  signal.removeEventListener('abort', onAbort);
+});
+
+/**
+ * An iterator of events, for `for await`. Events come in batches; only when a batch is used up, the server is waited
+ * for. An error leaves the iterator as it was: asking again goes on where it stands.
+ *
+ * Leaving a `for await` loop closes it, and so does `close`. One that is no longer referred to is closed, too, and while
+ * nobody waits for an event, it does not keep the process alive.
+ */
+export abstract class Stream<T> implements AsyncIterableIterator<T> {
+  readonly #engine: Engine;
+  readonly #native: NativeStream;
+  readonly #signal: AbortSignal | undefined;
+  readonly #until: Until<T> | undefined;
+  /** What came last, and how much of it was given out. */
+  #events: T[] = [];
+  #given = 0;
+  /** What `until` is to be asked about. */
+  #last: { readonly event: T } | undefined;
+  #state: 'open' | 'closed' | 'aborted' | 'over' = 'open';
+  /** The last of those that wait for an event. */
+  #turn: Promise<unknown> | undefined;
+  /** Ends the wait of the first of them. */
+  #stopWaiting: (() => void) | undefined;
+  #listening: Listening | undefined;
+
+  /** @internal */
+  constructor(engine: Engine, native: NativeStream, signal?: AbortSignal, until?: Until<T>) {
+    this.#engine = engine;
+    this.#native = native;
+    this.#signal = signal;
+    this.#until = until;
+    if (signal?.aborted) this.#end('aborted');
+    else this.#listen();
+  }
+
+  /**
+   * Waits for the next event. Several can be asked for at once; they are answered in order.
+   *
+   * @returns The event, or `done` at the end.
+   */
+  next(): Promise<IteratorResult<T, undefined>> {
+    const before = this.#turn;
+    if (!before && !this.#until && this.#given < this.#events.length && this.#isOpen()) {
+      return Promise.resolve(this.#give());
+    }
+    const advance = () => this.#advance();
+    const turn = before ? before.then(advance, advance) : advance();
+    this.#turn = turn;
+    // Before whoever awaits it goes on: the next event may be at hand.
+    const isOver = () => {
+      if (this.#turn === turn) this.#turn = undefined;
+    };
+    turn.then(isOver, isOver);
+    return turn;
+  }
+
+  /** Closes the iterator; `for await` does so when its loop is left. */
+  async return(): Promise<IteratorReturnResult<undefined>> {
+    this.close();
+    return END;
+  }
+
+  /** Ends the iteration: who waits for an event gets the end. The second time, does nothing. */
+  close(): void {
+    this.#end('closed');
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Closes the iterator at the end of an `await using` block. */
+  async [asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  /** @internal */
+  protected get position(): string {
+    return this.#native.cursor(this.#given);
+  }
+
+  /** @internal */
+  protected stateOf(runId: string): string | null {
+    return this.#native.statusOf(runId);
+  }
+
+  #isOpen(): boolean {
+    return this.#state === 'open' && !this.#engine.isClosed;
+  }
+
+  #give(): IteratorYieldResult<T> {
+    const event = this.#events[this.#given] as T;
+    this.#given += 1;
+    if (this.#until) this.#last = { event };
+    return { done: false, value: event };
+  }
+
+  async #advance(): Promise<IteratorResult<T, undefined>> {
+    await this.#askUntil();
+    for (;;) {
+      if (this.#state === 'aborted') throw this.#signal?.reason;
+      if (this.#state !== 'open') return END;
+      this.#engine.checkOpen();
+      if (this.#given < this.#events.length) return this.#give();
+      const events = await this.#wait();
+      // Closed or aborted meanwhile, it gives nothing any more; what has come stays for who goes on from the cursor.
+      if (this.#state !== 'open') continue;
+      if (events) this.#events = events;
+      else this.#end('over');
+    }
+  }
+
+  /** Asks the caller's function about the last event, now that the caller has done with it. */
+  async #askUntil(): Promise<void> {
+    const last = this.#last;
+    if (!this.#until || !last) return;
+    // What it throws takes no event away.
+    this.#last = undefined;
+    if (await this.#until(last.event)) this.close();
+  }
+
+  /** Waits for the next batch; nothing at the end. */
+  async #wait(): Promise<T[] | null> {
+    this.#listen();
+    try {
+      return await this.#engine.wait<T[] | null>((id, wants, stop) => {
+        this.#native.next(id, wants);
+        // From here on, the native side counts from the next batch on.
+        this.#events = [];
+        this.#given = 0;
+        this.#stopWaiting = stop;
+      });
+    } catch (error) {
+      this.#unlisten();
+      if (this.#state !== 'open') return null;
+      throw error;
+    } finally {
+      this.#stopWaiting = undefined;
+    }
+  }
+
+  #end(state: 'closed' | 'aborted' | 'over'): void {
+    // Who returns from a stream that was aborted does not want to hear of it any more.
+    if (this.#state === 'aborted' && state === 'closed') this.#state = state;
+    if (this.#state !== 'open') return;
+    this.#state = state;
+    this.#events = [];
+    this.#unlisten();
+    this.#native.close();
+    this.#stopWaiting?.();
+  }
+
+  #listen(): void {
+    if (this.#listening || !this.#signal) return;
+    const weak = new WeakRef(this);
+    const onAbort = () => {
+      const stream = weak.deref();
+      if (stream) stream.#end('aborted');
+    };
+    this.#listening = { signal: this.#signal, onAbort };
+    this.#signal.addEventListener('abort', onAbort, { once: true });
+    abandoned.register(this, this.#listening, this);
+  }
+
+  #unlisten(): void {
+    if (!this.#listening) return;
+    abandoned.unregister(this);
+    this.#listening.signal.removeEventListener('abort', this.#listening.onAbort);
+    this.#listening = undefined;
+  }
+}
