@@ -72,7 +72,7 @@ impl Client {
             Some(Ok(size)) if (1..=paging.largest).contains(&size) => size,
             Some(_) => {
                 let message =
-                    format!("`page_size` of {} must be from 1 to {}", paging.method, paging.largest);
+                    format!("`page_size` of `{}` must be from 1 to {}", paging.method, paging.largest);
                 return Err(Error::config("page_size", message));
             }
         };
@@ -114,7 +114,7 @@ impl Client {
             for (param, value) in operation.params.iter().zip(&values) {
                 if value.is_some() && [paging.limit, paging.offset].contains(&param.name) {
                     let message = format!(
-                        "`{}` cannot be given to {}: see `page_size` and `max_items`",
+                        "`{}` cannot be given to `{}`: see `page_size` and `max_items`",
                         param.name, paging.method
                     );
                     return Err(Error::config(param.name, message));

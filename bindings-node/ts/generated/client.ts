@@ -4,7 +4,23 @@ import { inspect } from 'node:util';
 import { asyncDispose } from '../dispose.js';
 import { bindEngine, Engine } from '../engine.js';
 import { optionsOfEnvironment } from '../environment.js';
-import type { AutonomiError, ConfigError, ConflictError, NotFoundError } from '../errors.js';
+import type {
+  APITimeoutError,
+  AutonomiError,
+  ConfigError,
+  ConflictError,
+  KeyRotationError,
+  NotFoundError,
+} from '../errors.js';
+import {
+  type KeyRotation,
+  type RotateAndStoreOptions,
+  rotateAndStore,
+  type StoreToken,
+  type TemporaryApiKey,
+  type TemporaryApiKeyOptions,
+  temporaryApiKey,
+} from '../keys.js';
 import {
   type DashboardStream,
   type LiveEventStream,
@@ -14,8 +30,10 @@ import {
   type WatchOptions,
 } from '../live.js';
 import type { CallOptions, ClientChanges, ClientOptions } from '../options.js';
+import { openPages, type PageOptions, type Pager } from '../paging.js';
 import { type RawClient, rawClient } from '../raw.js';
 import type { TokenProvider } from '../tokens.js';
+import { type WaitOptions, waitForRun } from '../waiting.js';
 import type {
   ApiKey,
   AuditEntry,
@@ -31,6 +49,7 @@ import type {
   EventHistory,
   GetRunTimelineOptions,
   Health,
+  IterProjectsOptions,
   Known,
   ListProjectsOptions,
   ListRunsOptions,
@@ -42,6 +61,7 @@ import type {
   Session,
   SessionList,
   SessionStatus,
+  SessionTask,
   SessionTaskList,
   SessionTasks,
   StartedSession,
@@ -174,6 +194,81 @@ export class AutonomiClient {
     return openDashboard(this.#engine, options);
   }
 
+  /**
+   * Waits until a run has ended, in whatever state. While the server cannot be reached, is overloaded or restarts, it
+   * waits and tries again.
+   *
+   * `GET /api/runs/{run_id}`, on deployed servers `GET /api/v2/runs/{run_id}`.
+   *
+   * ```ts
+   * const run = await client.waitForRun(7, { timeout: 600_000 });
+   * if (run.status !== 'completed') process.exitCode = 1;
+   * ```
+   *
+   * @param runId - Identifier of the run.
+   * @param options - `timeout`, after which it gives up; `pollInterval`; `signal` to stop waiting at any time.
+   * @returns The run as it is when it has ended.
+   * @throws {@link NotFoundError} if there is no such run.
+   * @throws {@link APITimeoutError} if the run has not ended within `timeout`; the message says in which state it is.
+   * @throws {@link AutonomiError} if the server refuses, or cannot be reached before the first answer.
+   * @throws TypeError if an argument is of the wrong type.
+   */
+  waitForRun(runId: number | string, options?: WaitOptions): Promise<Run> {
+    return waitForRun(this.#engine, runId, options);
+  }
+
+  /**
+   * Rotates an API key and hands the new token to `store`; only when that is done is the old key deleted, or left to its
+   * grace period. The key is never rotated twice.
+   *
+   * `POST /api/keys/{identifier}/rotate`, `DELETE /api/keys/{identifier}`; on deployed servers below `/api/v2/api-keys`.
+   *
+   * ```ts
+   * await client.rotateAndStore('ci-pipeline', (token) => vault.write('loki', token), { deleteOld: true });
+   * ```
+   *
+   * @param identifier - Identifier or name of the key; the identifier is the safer choice.
+   * @param store - Gets the new token. If what it returns is a promise, it is awaited.
+   * @param options - `gracePeriodHours`, `deleteOld`, and `signal`, `timeout`, `maxRetries`, `headers` of each call.
+   * @returns The new token, which keys there are, and until when the old one works.
+   * @throws {@link KeyRotationError} if `store` fails, or the old key cannot be deleted: it holds the new token, and says
+   *   which key still works.
+   * @throws {@link AutonomiError} if the rotation fails. If its `maybeExecuted` is true, the key may have been rotated all
+   *   the same; the old one works until the end of the grace period.
+   * @throws TypeError if an argument is of the wrong type; nothing is sent then.
+   */
+  rotateAndStore(
+    identifier: string,
+    store: StoreToken,
+    options?: RotateAndStoreOptions,
+  ): Promise<KeyRotation> {
+    return rotateAndStore(this, identifier, store, options);
+  }
+
+  /**
+   * Makes an API key that is deleted at the end of the block it is used in, however that ends.
+   *
+   * `POST /api/keys`, `DELETE /api/keys/{identifier}`; on deployed servers below `/api/v2/api-keys`.
+   *
+   * ```ts
+   * await using key = await client.temporaryApiKey('deploy-42', 'operator');
+   * await deploy({ LOKI_API_TOKEN: key.token });
+   * ```
+   *
+   * @param name - Name of the key; unique.
+   * @param role - Role of the key. Default: `'viewer'`.
+   * @param options - As for `createApiKey`; `expiresDays` is 1 unless it is given.
+   * @returns The key, with `id`, `token`, a `client` that calls with it, and `dispose`.
+   * @throws {@link AutonomiError} if the key cannot be made.
+   */
+  temporaryApiKey(
+    name: string,
+    role?: Known<'admin' | 'operator' | 'viewer' | 'auditor'>,
+    options?: TemporaryApiKeyOptions,
+  ): Promise<TemporaryApiKey> {
+    return temporaryApiKey(this, name, role, options);
+  }
+
   /** Where the control plane is, as it was given. */
   get baseUrl(): string {
     return this.#engine.baseUrl;
@@ -270,6 +365,27 @@ export class AutonomiClient {
     return this.#engine.call(
       operations.LIST_PROJECTS,
       [options?.status, options?.limit, options?.offset],
+      options,
+    );
+  }
+
+  /**
+   * Gives everything that `listProjects` lists, one item after the other. A page is asked for when its first
+   * item is wanted; each item comes once, whatever is added or removed meanwhile.
+   *
+   * `GET /api/projects`.
+   *
+   * @param options - Further parameters, `maxItems`, `pageSize` (1 to 500), `signal`, and `timeout`,
+   *   `maxRetries`, `headers` of each page.
+   * @returns A {@link Pager} of `Project`, for `for await`; its `pages()` gives arrays of them.
+   * @throws {@link ConfigError} if an option is no good.
+   * @throws TypeError if an argument is of the wrong type.
+   */
+  iterProjects(options?: IterProjectsOptions): Pager<Project> {
+    return openPages(
+      this.#engine,
+      operations.LIST_PROJECTS,
+      [options?.status, undefined, undefined],
       options,
     );
   }
@@ -464,6 +580,29 @@ export class AutonomiClient {
   }
 
   /**
+   * Gives everything that `listRuns` lists, one item after the other. A page is asked for when its first item
+   * is wanted; each item comes once, whatever is added or removed meanwhile.
+   *
+   * `GET /api/runs`, on deployed servers `GET /api/v2/runs`.
+   *
+   * @param projectId - Only runs of this project.
+   * @param status - Only runs in this state. Known values: `running`, `replaying`, `completed`, `failed`,
+   *   `cancelled`; others are possible.
+   * @param options - `maxItems`, `pageSize` (1 to 1000), `signal`, and `timeout`, `maxRetries`, `headers` of
+   *   each page.
+   * @returns A {@link Pager} of `Run`, for `for await`; its `pages()` gives arrays of them.
+   * @throws {@link ConfigError} if an option is no good.
+   * @throws TypeError if an argument is of the wrong type.
+   */
+  iterRuns(
+    projectId?: number | string,
+    status?: Known<'running' | 'replaying' | 'completed' | 'failed' | 'cancelled'>,
+    options?: PageOptions,
+  ): Pager<Run> {
+    return openPages(this.#engine, operations.LIST_RUNS, [projectId, status, undefined, undefined], options);
+  }
+
+  /**
    * Returns one run with its events.
    *
    * `GET /api/runs/{run_id}`, on deployed servers `GET /api/v2/runs/{run_id}`.
@@ -609,6 +748,29 @@ export class AutonomiClient {
       [projectId, status, options?.limit, options?.offset],
       options,
     );
+  }
+
+  /**
+   * Gives everything that `listTasks` lists, one item after the other. A page is asked for when its first
+   * item is wanted; each item comes once, whatever is added or removed meanwhile.
+   *
+   * `GET /api/tasks`.
+   *
+   * @param projectId - Only tasks of this project.
+   * @param status - Only tasks in this state. Known values: `backlog`, `pending`, `in_progress`, `review`,
+   *   `done`, `completed`; others are possible.
+   * @param options - `maxItems`, `pageSize` (1 to 1000), `signal`, and `timeout`, `maxRetries`, `headers` of
+   *   each page.
+   * @returns A {@link Pager} of `Task`, for `for await`; its `pages()` gives arrays of them.
+   * @throws {@link ConfigError} if an option is no good.
+   * @throws TypeError if an argument is of the wrong type.
+   */
+  iterTasks(
+    projectId?: number | string,
+    status?: Known<'backlog' | 'pending' | 'in_progress' | 'review' | 'done' | 'completed'>,
+    options?: PageOptions,
+  ): Pager<Task> {
+    return openPages(this.#engine, operations.LIST_TASKS, [projectId, status, undefined, undefined], options);
   }
 
   /**
@@ -906,6 +1068,34 @@ export class AutonomiClient {
   }
 
   /**
+   * Gives everything that `listSessionTasks` lists, one item after the other. A page is asked for when its
+   * first item is wanted; each item comes once, whatever is added or removed meanwhile.
+   *
+   * `GET /api/sessions/{session_id}/tasks`.
+   *
+   * @param sessionId - Identifier of the session.
+   * @param status - Only tasks in this state. Known values: `pending`, `queued`, `running`, `completed`,
+   *   `failed`, `skipped`; others are possible.
+   * @param options - `maxItems`, `pageSize` (1 to 1000), `signal`, and `timeout`, `maxRetries`, `headers` of
+   *   each page.
+   * @returns A {@link Pager} of `SessionTask`, for `for await`; its `pages()` gives arrays of them.
+   * @throws {@link ConfigError} if an option is no good.
+   * @throws TypeError if an argument is of the wrong type.
+   */
+  iterSessionTasks(
+    sessionId: number | string,
+    status?: Known<'pending' | 'queued' | 'running' | 'completed' | 'failed' | 'skipped'>,
+    options?: PageOptions,
+  ): Pager<SessionTask> {
+    return openPages(
+      this.#engine,
+      operations.LIST_SESSION_TASKS,
+      [sessionId, status, undefined, undefined],
+      options,
+    );
+  }
+
+  /**
    * Lists the tasks that are being worked on, of all sessions. Dashboards have no such route.
    *
    * `GET /api/tasks/active`.
@@ -1124,6 +1314,29 @@ export class AutonomiClient {
         params?.resource_type,
         params?.offset,
       ],
+      options,
+      params,
+    );
+  }
+
+  /**
+   * Gives everything that `queryAudit` lists, one item after the other. A page is asked for when its first
+   * item is wanted; each item comes once, whatever is added or removed meanwhile.
+   *
+   * `GET /api/audit`, on deployed servers `GET /api/v2/audit`.
+   *
+   * @param params - What to list; every one of them can be left out.
+   * @param options - `maxItems`, `pageSize` (1 to 10000), `signal`, and `timeout`, `maxRetries`, `headers` of
+   *   each page.
+   * @returns A {@link Pager} of `AuditEntry`, for `for await`; its `pages()` gives arrays of them.
+   * @throws {@link ConfigError} if an option is no good.
+   * @throws TypeError if an argument is of the wrong type.
+   */
+  iterAudit(params?: Omit<AuditQueryParams, 'limit' | 'offset'>, options?: PageOptions): Pager<AuditEntry> {
+    return openPages(
+      this.#engine,
+      operations.QUERY_AUDIT,
+      [params?.start_date, params?.end_date, params?.action, undefined, params?.resource_type, undefined],
       options,
       params,
     );

@@ -331,7 +331,7 @@ fn what_is_no_good_is_refused_before_anything_is_sent() {
     for size in [0, 1001, u64::MAX] {
         let error = refused("list_runs", "[]", paged(size));
         assert_eq!((error.kind(), error.info().param.as_deref()), (ErrorKind::Config, Some("page_size")));
-        assert_eq!(error.to_string(), "`page_size` of iter_runs must be from 1 to 1000");
+        assert_eq!(error.to_string(), "`page_size` of `iter_runs` must be from 1 to 1000");
     }
     assert_eq!(refused("list_tenants", "[]", PageOptions::default()).kind(), ErrorKind::Config);
     assert_eq!(
