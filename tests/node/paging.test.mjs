@@ -193,7 +193,10 @@ describe('a pager', () => {
     const config = (param) => (error) => error instanceof ConfigError && error.param === param;
     assert.throws(() => sdk.iterRuns(1, 'running', { pageSize: 0 }), config('pageSize'));
     assert.throws(() => sdk.iterRuns(1, 'running', { pageSize: 1001 }), config('pageSize'));
-    assert.throws(() => sdk.iterRuns(1, 'running', { pageSize: 1001 }), /`pageSize` of `iterRuns` must be from 1/);
+    assert.throws(
+      () => sdk.iterRuns(1, 'running', { pageSize: 1001 }),
+      /`pageSize` of `iterRuns` must be from 1/,
+    );
     assert.throws(() => sdk.iterRuns(1, 'running', { maxItems: -1 }), config('maxItems'));
     assert.throws(() => sdk.iterRuns(1, 'running', { timeout: 0 }), config('timeout'));
     assert.throws(() => sdk.iterRuns(1, 'running', { limit: 5 }), /iterRuns has no option limit/);
