@@ -12,6 +12,7 @@ import {
   readOptions,
   readText,
   readTexts,
+  type Several,
   type StreamOptions,
   writeJson,
 } from './stream-options.js';
@@ -24,7 +25,7 @@ export interface LiveOptions extends StreamOptions {
    * Only events of these types, for example `['task:completed', 'task:failed']`; a dot does instead of the colon.
    * Default: all.
    */
-  types?: Iterable<LiveEventType | (string & Record<never, never>)> | null | undefined;
+  types?: Several<LiveEventType | (string & Record<never, never>)> | null | undefined;
   /** Only lines of the log of this level or above. Default: all. */
   minLevel?: 'debug' | 'info' | 'warn' | 'error' | null | undefined;
   /** How many of the latest events to begin with; servers remember 1000. Default: none. */
@@ -69,9 +70,13 @@ export class LiveEventStream extends Stream<LiveEvent> {}
  */
 export class DashboardStream extends Stream<DashboardMessage> {}
 
-/** Opens the stream of live events. */
-export function openEvents(engine: Engine, options: LiveOptions | undefined): LiveEventStream {
-  const { text, signal } = readOptions('events', LIVE, options);
+/** Opens the stream of live events, for the method of this name. */
+export function openEvents(
+  engine: Engine,
+  options: LiveOptions | undefined,
+  method = 'events',
+): LiveEventStream {
+  const { text, signal } = readOptions(method, LIVE, options);
   return new LiveEventStream(
     engine,
     engine.open((client) => native.Stream.live(client, text)),

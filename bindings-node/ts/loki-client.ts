@@ -91,7 +91,10 @@ export class LokiClient extends LokiOperations {
   subscribe(callback: (event: LiveEvent) => unknown, options: SubscribeOptions = {}): () => void {
     if (typeof callback !== 'function')
       throw new TypeError(`callback must be a function, not ${kindOf(callback)}`);
-    const { onError, ...live } = options ?? {};
+    if (typeof options !== 'object' || options === null) {
+      throw new TypeError(`options of subscribe must be an object, not ${kindOf(options)}`);
+    }
+    const { onError, ...live } = options;
     if (onError != null && typeof onError !== 'function') {
       throw new TypeError(`onError must be a function, not ${kindOf(onError)}`);
     }
@@ -133,7 +136,7 @@ class Subscription {
     options: LiveOptions,
   ) {
     this.#engine = engineOf(client);
-    this.#stream = openEvents(this.#engine, options);
+    this.#stream = openEvents(this.#engine, options, 'subscribe');
     this.#signal = options.signal;
     this.#callback = callback;
     this.#onError = onError;

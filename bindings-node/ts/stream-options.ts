@@ -4,6 +4,9 @@ import { ConfigError } from './errors.js';
 import { isTorn, kindOf } from './kinds.js';
 import { checkCount, checkTimeout } from './options.js';
 
+/** An array, a set, or whatever else can be iterated, but no string, whose characters nobody means. */
+export type Several<T> = Iterable<T> & object;
+
 /** What can be said about every stream. */
 export interface StreamOptions {
   /** Ends the stream when it is aborted: who waits for an event, or asks for one later, gets the signal's reason. */

@@ -38,8 +38,9 @@ export abstract class Stream<T> implements AsyncIterableIterator<T> {
   /** What `until` is to be asked about. */
   #last: { readonly event: T } | undefined;
   #state: 'open' | 'closed' | 'aborted' | 'over' = 'open';
-  /** The last of those that wait for an event. */
-  #turn: Promise<unknown> | undefined;
+  /** How many wait for an event, and the last of them. */
+  #waiting = 0;
+  #turn: Promise<IteratorResult<T, undefined>> | undefined;
   /** Ends the wait of the first of them. */
   #stopWaiting: (() => void) | undefined;
   #listening: Listening | undefined;
@@ -60,19 +61,12 @@ export abstract class Stream<T> implements AsyncIterableIterator<T> {
    * @returns The event, or `done` at the end.
    */
   next(): Promise<IteratorResult<T, undefined>> {
-    const before = this.#turn;
+    const before = this.#waiting > 0 ? this.#turn : undefined;
     if (!before && !this.#until && this.#given < this.#events.length && this.#isOpen()) {
       return Promise.resolve(this.#give());
     }
-    const advance = () => this.#advance();
-    const turn = before ? before.then(advance, advance) : advance();
-    this.#turn = turn;
-    // Before whoever awaits it goes on: the next event may be at hand.
-    const isOver = () => {
-      if (this.#turn === turn) this.#turn = undefined;
-    };
-    turn.then(isOver, isOver);
-    return turn;
+    this.#turn = this.#advance(before);
+    return this.#turn;
   }
 
   /** Closes the iterator; `for await` does so when its loop is left. */
@@ -124,18 +118,26 @@ export abstract class Stream<T> implements AsyncIterableIterator<T> {
     return { done: false, value: event };
   }
 
-  async #advance(): Promise<IteratorResult<T, undefined>> {
-    await this.#askUntil();
-    for (;;) {
-      if (this.#state === 'aborted') throw this.#signal?.reason;
-      if (this.#state !== 'open') return END;
-      this.#engine.checkOpen();
-      if (this.#given < this.#events.length) return this.#give();
-      const events = await this.#wait();
-      // Closed or aborted meanwhile, it gives nothing any more; what has come stays for who goes on from the cursor.
-      if (this.#state !== 'open') continue;
-      if (events) this.#events = events;
-      else this.#end('over');
+  /** Waits for those who asked earlier, and then for the next event. */
+  async #advance(before: Promise<unknown> | undefined): Promise<IteratorResult<T, undefined>> {
+    this.#waiting += 1;
+    try {
+      // What came of it is theirs to know.
+      if (before) await before.catch(() => {});
+      await this.#askUntil();
+      for (;;) {
+        if (this.#state === 'aborted') throw this.#signal?.reason;
+        if (this.#state !== 'open') return END;
+        this.#engine.checkOpen();
+        if (this.#given < this.#events.length) return this.#give();
+        const events = await this.#wait();
+        // Closed or aborted meanwhile, it gives nothing any more; what has come is left to who goes on from the cursor.
+        if (this.#state !== 'open') continue;
+        if (events) this.#events = events;
+        else this.#end('over');
+      }
+    } finally {
+      this.#waiting -= 1;
     }
   }
 

@@ -515,7 +515,7 @@ describe('raw', () => {
   it('has every method, with the same arguments', async () => {
     const sdk = client(await server.serve([]));
     const own = Object.getOwnPropertyNames(AutonomiClient.prototype);
-    const others = ['constructor', 'raw', 'withOptions', 'setToken', 'baseUrl', 'close'];
+    const others = ['constructor', 'raw', 'withOptions', 'setToken', 'baseUrl', 'close', 'events', 'watch'];
     assert.deepEqual(Object.keys(sdk.raw).sort(), own.filter((name) => !others.includes(name)).sort());
     assert.equal(sdk.raw, sdk.raw);
 

@@ -14,17 +14,22 @@ import {
   Client,
   type ClientChanges,
   type ClientOptions,
+  type DashboardMessage,
+  type DashboardStream,
   EventStream,
   ForbiddenError,
   type LiveEvent,
+  type LiveEventStream,
   type LiveEventType,
   type Logger,
+  LokiClient,
   type PermissionDeniedError,
   type Project,
   type RawClient,
   type RawResponse,
   type Run,
   type RunEvent,
+  type RunFollower,
   type Session,
   SessionManager,
   type SessionStatus,
@@ -286,6 +291,75 @@ function told(event: LiveEvent): string {
       return `${type}: ${JSON.stringify(event.data)}`;
     }
   }
+}
+
+export async function streams(signal: AbortSignal): Promise<void> {
+  const stream = new EventStream(client);
+  const follower: RunFollower = stream.follow(1, {
+    since: new Date(),
+    cursor: null,
+    pollInterval: 500,
+    until: async (event) => event.phase === 'VERIFY',
+    timeout: 60_000,
+    signal,
+  });
+  for await (const event of follower) {
+    holds<Equal<typeof event, RunEvent>>();
+    break;
+  }
+  const cursor: string = follower.cursor;
+  const status: string | null = follower.status;
+  const { value, done } = await follower.next();
+  if (!done) holds<Equal<typeof value, RunEvent>>();
+  const iterator: AsyncIterableIterator<RunEvent> = stream.followMany(new Set([1, 'run-2']), {
+    until: 'paused',
+  });
+  stream.followMany([], {
+    projectId: 1,
+    since: '2026-11-21T22:50:49Z',
+    until: ['paused', 'failed'] as const,
+  });
+  for await (const event of client.events({ types: ['task:completed', 'moon:landed'], history: 5, signal })) {
+    console.log(told(event), event.sessionId);
+    if (event.type === 'gap') {
+      holds<Equal<typeof event.id, string | null>>();
+      console.log(event.data.reason);
+    }
+    if (event.type === 'log:warn') holds<Equal<typeof event.id, string>>();
+  }
+  for await (const message of client.watch({ subscribe: { channel: 'tasks' } })) {
+    holds<Equal<typeof message, DashboardMessage>>();
+  }
+  const live: LiveEventStream = client.events({ sessionId: 'session-1', minLevel: 'warn' });
+  const dashboard: DashboardStream = client.watch();
+  await Promise.all([live.return(), dashboard.return()]);
+
+  const loki = new LokiClient('http://localhost:57374', { token: 'loki_x', timeout: 1000 });
+  const { sessionId } = await loki.startSession({ provider: 'claude', prdPath: './docs/prd.md' });
+  const unsubscribe: () => void = loki.subscribe((event) => console.log(told(event)), {
+    sessionId,
+    onError: (error) => console.error(error),
+  });
+  unsubscribe();
+  loki.close();
+  // @ts-expect-error -- a function says yes or no
+  stream.follow(1, { until: (event) => event.phase });
+  // @ts-expect-error -- there is no such option
+  stream.follow(1, { interval: 5 });
+  // @ts-expect-error -- a project is for many
+  stream.follow(1, { projectId: 1 });
+  stream.followMany(new Map([[1, 'a']]).keys());
+  // @ts-expect-error -- one string is no list
+  stream.followMany('12');
+  // @ts-expect-error -- one string is no list
+  client.events({ types: 'task:completed' });
+  // @ts-expect-error -- there is no such level
+  client.events({ minLevel: 'loud' });
+  // @ts-expect-error -- the base URL comes first
+  new LokiClient({ baseUrl: 'http://localhost:57374' });
+  // @ts-expect-error -- streams are opened by clients
+  new RunFollower();
+  return void [cursor, status, iterator];
 }
 
 declare const events0: RunEvent | undefined;

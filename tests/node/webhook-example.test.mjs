@@ -36,8 +36,9 @@ describe('the Express example', () => {
   for (const profile of ['guide', 'v5.51', 'v9.22']) {
     it(`completes the task of a signed webhook (${profile})`, async () => {
       const plane = await startControlPlane(profile);
-      const app = await startExample(folder, plane.baseUrl);
+      let app;
       try {
+        app = await startExample(folder, plane.baseUrl);
         const client = new AutonomiClient({ baseUrl: plane.baseUrl, token: TOKEN });
         const tasks = new TaskManager(client);
         const [project] = await client.listProjects();
@@ -65,7 +66,7 @@ describe('the Express example', () => {
           assert.equal((await app.post(body, sign(body, SECRET)))[0], status, body);
         }
       } finally {
-        await app.stop();
+        await app?.stop();
         await plane.stop();
       }
     });

@@ -767,7 +767,7 @@ export interface LiveEventData {
 /** The types of live events that are known. */
 export type LiveEventType = keyof LiveEventData;
 
-/** What every live event has, whatever its type. */
+/** What every live event of a known type has, but for `gap`, which the SDK makes itself. */
 export interface LiveEventHead {
   /**
    * Identifier of the event, for example `evt_6_1795301856149`; the count in it begins anew when the server is
@@ -780,9 +780,22 @@ export interface LiveEventHead {
   sessionId?: string;
 }
 
+/** What an event has that no server made, or that a server did not make in the usual form. */
+export interface HeadlessEvent {
+  /** Identifier of the event, if it has one. */
+  id: string | null;
+  /** When it happened, if that is known. */
+  timestamp: string | null;
+  /** Session in which it happened. */
+  sessionId?: string;
+}
+
 /** A live event of a known type, or of one of several. */
 export type KnownLiveEvent<Type extends LiveEventType = LiveEventType> = {
-  [Name in Type]: LiveEventHead & { type: Name; data: LiveEventData[Name] };
+  [Name in Type]: (Name extends 'gap' ? HeadlessEvent : LiveEventHead) & {
+    type: Name;
+    data: LiveEventData[Name];
+  };
 }[Type];
 
 /**
@@ -794,7 +807,7 @@ declare enum OtherType {
 }
 
 /** A live event of a type that is not known. */
-export interface UnknownLiveEvent extends LiveEventHead {
+export interface UnknownLiveEvent extends HeadlessEvent {
   type: OtherType;
   data: Record<string, unknown>;
 }

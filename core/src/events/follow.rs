@@ -177,8 +177,9 @@ struct Follower {
     patience: Patience,
     /// No request before this moment.
     hold: Instant,
-    /// When the first request was sent; none once there was an answer.
+    /// When the first request was sent.
     unanswered_since: Option<Instant>,
+    /// The server has answered.
     answered: bool,
 }
 
@@ -210,7 +211,8 @@ impl Follower {
             Some(timeout) => now.checked_add(timeout),
             None => None,
         };
-        let resumed = cursor.as_ref().is_some_and(|cursor| cursor.project.is_some());
+        let resumed = cursor.is_some();
+        let knows_project = cursor.as_ref().is_some_and(|cursor| cursor.project.is_some());
         let Cursor { runs: mut marks, project: mark } = cursor.unwrap_or_default();
         let mut follower = Follower {
             client,
@@ -220,7 +222,7 @@ impl Follower {
                 id,
                 mark: mark.map(|mark| mark.mark).unwrap_or_default(),
                 due: now,
-                first: !resumed,
+                first: !knows_project,
             }),
             interval: options.poll_interval,
             since,
@@ -232,7 +234,8 @@ impl Follower {
             patience: Patience::default(),
             hold: now,
             unanswered_since: None,
-            answered: false,
+            // Who was given a cursor has been answered there before.
+            answered: resumed,
         };
         let mut position = Cursor { runs: Vec::new(), project: follower.project_mark() };
         for id in run_ids {
@@ -361,11 +364,11 @@ impl Follower {
         outcome
     }
 
-    /// Whether a failure is to be waited out. Before the first answer, only for as long as a call may take: whoever
+    /// Whether a failure is to be waited out. Before the first answer, only for as long as two calls may take: whoever
     /// mistyped the address wants to know.
     fn may_pass(&self, error: &Error) -> bool {
-        let patient = self.answered
-            || self.unanswered_since.is_some_and(|since| since.elapsed() < self.client.options().timeout);
+        let patience = self.client.options().timeout.saturating_mul(2);
+        let patient = self.answered || self.unanswered_since.is_some_and(|since| since.elapsed() < patience);
         is_passing(error) && patient
     }
 
@@ -484,9 +487,15 @@ impl Follower {
             track.due = if may_pass { hold } else { Instant::now() + interval.min(Duration::from_secs(2)) };
             return Ok(());
         }
-        if !matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Interrupted) {
+        match error.kind() {
+            ErrorKind::Cancelled | ErrorKind::Interrupted => {}
+            // Not the run's fault: who asks again, perhaps with another token, goes on.
+            ErrorKind::Authentication | ErrorKind::Config => {
+                track.due = Instant::now() + interval.min(Duration::from_secs(2));
+            }
+            _ if is_passing(&error) => track.due = hold,
             // The others go on without it.
-            track.stage = Stage::Failed;
+            _ => track.stage = Stage::Failed,
         }
         Err(error)
     }

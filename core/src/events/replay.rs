@@ -200,7 +200,10 @@ impl Replay {
 
     fn pass(&mut self, event: Event, out: &mut Vec<News>) {
         if let Some(print) = print_of(&event) {
-            self.known.insert(print);
+            if !self.known.insert(print) {
+                // It came twice while events were held back.
+                return;
+            }
             self.order.push_back(print);
             if self.order.len() > REMEMBERED
                 && let Some(oldest) = self.order.pop_front()

@@ -130,6 +130,24 @@ fn trouble_is_waited_out() {
 }
 
 #[test]
+fn who_asks_again_after_a_refused_token_goes_on() {
+    let (server, plane) = serve(Plane { events: vec![1], ..Plane::default() });
+    plane.lock().unwrap().trouble = vec![json(401, r#"{"detail":"expired"}"#); 2];
+    let mut options = server.options();
+    (options.path_style, options.timeout) = (PathStyle::Guide, Duration::from_secs(2));
+    let stream = Client::new(options).unwrap().follow(Value::Int(7), &quick()).unwrap();
+    let mut kinds = Vec::new();
+    let events = loop {
+        match next(&stream) {
+            Ok(events) => break events,
+            Err(error) => kinds.push(error.kind()),
+        }
+    };
+    assert_eq!(events.unwrap(), [1]);
+    assert_eq!(kinds, [ErrorKind::Authentication; 2]);
+}
+
+#[test]
 fn what_cannot_be_followed_is_an_error_at_once() {
     let (server, _plane) = serve(Plane::default());
     let client = client(&server);
