@@ -26,15 +26,24 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from loki_mode_sdk import webhooks as webhooks
     from loki_mode_sdk.aio import AsyncAutonomiClient, AsyncClient, AsyncSessionManager, AsyncTaskManager
+    from loki_mode_sdk.aio_streams import (
+        AsyncDashboardStream,
+        AsyncEventStream,
+        AsyncLiveEventStream,
+        AsyncRunFollower,
+    )
     from loki_mode_sdk.loki_client import LokiClient
     from loki_mode_sdk.raw import Headers, RawResponse
     from loki_mode_sdk.streams import DashboardStream, LiveEventStream, RunFollower
 else:
-
     # Few programs use all of these, and what they are made of takes longer to import than all of the rest.
     _LATER = {
         "AsyncAutonomiClient": "aio",
         "AsyncClient": "aio",
+        "AsyncDashboardStream": "aio_streams",
+        "AsyncEventStream": "aio_streams",
+        "AsyncLiveEventStream": "aio_streams",
+        "AsyncRunFollower": "aio_streams",
         "AsyncSessionManager": "aio",
         "AsyncTaskManager": "aio",
         "DashboardStream": "streams",
@@ -59,6 +68,10 @@ else:
 __all__ = [
     "AsyncAutonomiClient",
     "AsyncClient",
+    "AsyncDashboardStream",
+    "AsyncEventStream",
+    "AsyncLiveEventStream",
+    "AsyncRunFollower",
     "AsyncSessionManager",
     "AsyncTaskManager",
     "AutonomiClient",

@@ -6,6 +6,7 @@ import sys
 
 from loki_mode_sdk import _native
 from loki_mode_sdk.generated.client import Operations
+from loki_mode_sdk.live import LiveOperations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -173,6 +174,7 @@ class BaseClient(_Generic[AnyToken]):
             language=f"Python/{version.major}.{version.minor}.{version.micro}",
         )
         self._warned = False
+        self._made()
         self._warn()
 
     @classmethod
@@ -228,6 +230,7 @@ class BaseClient(_Generic[AnyToken]):
         client = object.__new__(type(self))
         client.__dict__.update(self.__dict__)
         client._native = self._native.with_options(**changes)
+        client._made()
         client._warn()
         return client
 
@@ -243,6 +246,9 @@ class BaseClient(_Generic[AnyToken]):
         """
         self._native.set_token(_bare(token))
         self._warn()
+
+    def _made(self) -> None:
+        """Sets what a subclass has for each client of its own, now that `_native` is there."""
 
     def _warn(self) -> None:
         """Warns of what is unwise about the set-up, in the name of who called into this package."""
@@ -267,7 +273,7 @@ class BaseClient(_Generic[AnyToken]):
         )
 
 
-class AutonomiClient(BaseClient["Token"], Operations):
+class AutonomiClient(BaseClient["Token"], Operations, LiveOperations):
     """A client of one control plane.
 
     It can be shared by threads and is usable in a child after a fork. It opens connections when

@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import NoReturn, TypeVar
 
-    from loki_mode_sdk.generated.models import RunEvent
+    from loki_mode_sdk.generated.models import DashboardMessage, LiveEvent, RunEvent
 
     Self = TypeVar("Self", bound="Stream")
 
-__all__ = ["RunFollower", "Stream"]
+__all__ = ["DashboardStream", "LiveEventStream", "RunFollower", "Stream"]
 
 
 class Stream(_native.Stream):
@@ -96,7 +96,55 @@ class RunFollower(Stream):
         return self._status_of(run_id)
 
 
-for _class in (Stream, RunFollower):
+class LiveEventStream(Stream):
+    """An iterator of live events, made by `events` of a client. It does not end by itself.
+
+    When the connection is lost, or silent for too long, it connects again and asks for what was
+    missed; it gives no event twice. Where something may be missing for good, it gives an event of
+    type `gap`, without an id, whose `data` holds the `reason` (`server_restarted` or
+    `history_too_short`) and the `lastEventId` before it.
+
+    Raises:
+        AuthenticationError: The token is missing or not valid (401).
+        PermissionDeniedError: The token lacks the scope for this (403).
+        NotFoundError: This server has no live events (404).
+        NotAvailableError: This server does not offer them (410, 501 and the like).
+        APIConnectionError: The server cannot be reached, before the first connection.
+        DecodeError: An event is not what it should be; it is left out when asked again.
+        ConfigError: Another thread is waiting for the next event; the client is closed; or this is
+            the child of a fork, and the iterator belongs to the parent.
+        AutonomiError: Anything else; see the subclasses.
+    """
+
+    if TYPE_CHECKING:
+
+        def __next__(self) -> LiveEvent: ...
+
+
+class DashboardStream(Stream):
+    """An iterator of the dashboard's messages, made by `watch` of a client. It does not end by itself.
+
+    When the connection is lost, it connects again, at most once a second. There is no history: a
+    message of type `gap` says that others may be missing, and it is time to ask for the state.
+
+    Raises:
+        AuthenticationError: The token is missing or not valid (401).
+        PermissionDeniedError: The server refused the connection (403), whatever the reason.
+        NotFoundError: This server has no WebSocket (404).
+        NotAvailableError: This server does not offer it (410, 501 and the like).
+        APIConnectionError: The server cannot be reached, before the first connection.
+        DecodeError: A message is not what it should be; it is left out when asked again.
+        ConfigError: Another thread is waiting for the next message; the client is closed; or this
+            is the child of a fork, and the iterator belongs to the parent.
+        AutonomiError: Anything else; see the subclasses.
+    """
+
+    if TYPE_CHECKING:
+
+        def __next__(self) -> DashboardMessage: ...
+
+
+for _class in (Stream, RunFollower, LiveEventStream, DashboardStream):
     # Tracebacks and `help()` name classes by the path that users import.
     _class.__module__ = "loki_mode_sdk"
 del _class

@@ -103,19 +103,23 @@ fn string_list(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Value> {
     Ok(Value::Json(serde_json::Value::Array(items).to_string()))
 }
 
-/// A dict as JSON text, by the standard library: it knows enums, subclasses and whatever Python adds to them.
 fn object(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Value> {
-    static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let py = value.py();
     if !value.is_instance_of::<PyDict>() {
         return Err(mismatch(name, "dict", value));
     }
+    json(name, value).map(Value::Json)
+}
+
+/// JSON text, by the standard library: it knows enums, subclasses and whatever Python adds to them.
+pub(crate) fn json(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+    static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = value.py();
     let options = PyDict::new(py);
     // NaN and infinity are no JSON, and real servers answer 500 to them.
     options.set_item(intern!(py, "allow_nan"), false)?;
     let dumps = DUMPS.import(py, "json", "dumps")?;
     match call(dumps, (value,), Some(&options)) {
-        Ok(text) => Ok(Value::Json(text.extract()?)),
+        Ok(text) => text.extract(),
         Err(error) if error.is_instance_of::<PyTypeError>(py) => {
             Err(PyTypeError::new_err(format!("{name} cannot be written as JSON: {}", error.value(py))))
         }

@@ -108,7 +108,7 @@ impl Client {
             engine.execute(operation, arguments, call)
         };
         let build = if whole { awaited_whole } else { awaited_data };
-        self.begin_run(py, Given { timeout, max_retries, headers }, Box::new(call), build)
+        self.begin_run(py, Given { timeout, max_retries, headers }, Box::new(call), Box::new(build))
     }
 
     /// Closes idle connections and makes every later call fail.
@@ -169,7 +169,7 @@ impl Client {
         py: Python<'py>,
         given: Given<'_, 'py>,
         call: Box<BegunCall>,
-        build: fn(Python<'_>, &Response) -> PyResult<Py<PyAny>>,
+        build: Box<Build>,
     ) -> PyResult<Call> {
         let Wanted { timeout, max_retries, headers } = given.read()?;
         let logger = logs::listened_to(py)?.map(Bound::unbind);
@@ -194,6 +194,9 @@ impl Client {
 /// What a thread of the pool makes, on an engine of its own.
 pub(crate) type BegunCall =
     dyn FnOnce(&loki_mode_core::Client, &CallOptions<'_>) -> Result<Response, Error> + Send;
+
+/// Makes what is awaited of an answer, on the loop.
+pub(crate) type Build = dyn FnOnce(Python<'_>, &Response) -> PyResult<Py<PyAny>> + Send;
 
 /// What a caller says about a single call, read; what is not given is as for the client.
 struct Wanted {

@@ -35,6 +35,8 @@ class Plane:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Headers and body in one piece: the other side waits with its word of receipt for the first.
+            wbufsize = -1
 
             def setup(self) -> None:
                 super().setup()

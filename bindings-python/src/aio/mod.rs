@@ -19,16 +19,7 @@
 //!
 //! # Streams
 //!
-//! The `next()` of a native iterator, which blocks until there is a batch, is a job like any other:
-//!
-//! ```ignore
-//! fn begin_next(&self, py: Python<'_>) -> PyResult<Call> {
-//!     let stream = Arc::clone(&self.stream);
-//!     let job = move |call: &CallOptions<'_>| stream.next(call);
-//!     let finish = |py: Python<'_>, batch: Result<Batch, Error>| build(py, batch);
-//!     aio::submit(py, &self.client.get().pools.streams, terms, job, finish)
-//! }
-//! ```
+//! The wait of a stream for its next events is a job like any other: see `_begin` in `events/stream.rs`.
 //!
 //! A job that may take hours belongs on [`Pools::streams`], where it keeps no call from a thread.
 
@@ -60,7 +51,6 @@ pub(crate) struct Pools {
     /// As many as there may be connections: a call without one would have nothing to do.
     pub(crate) calls: Pool,
     /// For jobs that wait for hours.
-    #[allow(dead_code, reason = "for the iterators of streams")]
     pub(crate) streams: Pool,
 }
 

@@ -1,12 +1,14 @@
 //! What a stream has brought, on its way to the caller, one event at a time.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use loki_mode_core::events::{Batch, Pulled, Step, Stream, StreamCall};
-use loki_mode_core::{AttemptRecord, Error};
+use loki_mode_core::{AttemptRecord, CallOptions, CancelToken, Error};
+use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
@@ -15,11 +17,16 @@ use crate::objects::Objects;
 use crate::signals::Signals;
 use crate::{collector, errors, logs};
 
+/// Bytes from which on what came is decoded event by event: all of it at once would hold up the other threads, or the
+/// event loop.
+const LARGE: usize = 256 << 10;
+
 /// A stream, and those of its events that the caller has not been given yet.
 pub(super) struct Feed {
     stream: Stream,
-    /// Whoever has it may ask the stream, and decode what it brought.
-    turn: AtomicBool,
+    /// Whoever has the turn may ask the stream, and decode what it brought.
+    taken: Mutex<bool>,
+    given_back: Condvar,
     /// Never held while Python code can run.
     state: Mutex<State>,
     pid: u32,
@@ -36,6 +43,8 @@ struct State {
     given: usize,
     /// Where the caller stands, while the stream is being asked: the stream itself goes on then.
     cursor: Option<String>,
+    /// The attempts for which no line was written yet.
+    attempts: Vec<AttemptRecord>,
     /// The caller's function, which says whether an event was the last one.
     until: Option<Py<PyAny>>,
     /// The event that it has to be asked about.
@@ -44,34 +53,92 @@ struct State {
 
 impl Feed {
     pub(super) fn new(stream: Stream, until: Option<Py<PyAny>>) -> Self {
-        let state = State { until, ..State::default() };
-        Feed { stream, turn: AtomicBool::new(false), state: Mutex::new(state), pid: std::process::id() }
+        Feed {
+            stream,
+            taken: Mutex::new(false),
+            given_back: Condvar::new(),
+            state: Mutex::new(State { until, ..State::default() }),
+            pid: std::process::id(),
+        }
     }
 
     /// Waits for the next event; `None` at the end.
     ///
     /// What it raises takes no event away, except one that cannot be decoded: whoever asks again goes on.
     pub(super) fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.check_process().map_err(|error| errors::raise(py, error))?;
         loop {
-            if let Some(event) = self.at_hand(py)? {
+            if let Some(event) = self.decoded(py)? {
                 return Ok(Some(event));
             }
-            let _turn = self.take_turn(py)?;
-            if self.unpack(py)? {
+            let Some(_turn) = self.take_turn() else {
+                let message = "another thread is waiting for the next event of this stream";
+                return Err(errors::config(py, "stream", message.to_owned()));
+            };
+            if self.decode(py)? {
                 continue;
             }
-            if !self.pull(py)? {
+            if !self.wait(py)? {
                 return Ok(None);
             }
         }
     }
 
-    /// The next event, if it was decoded.
-    fn at_hand<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        // The events of the parent are given out there; the stream says what there is to say about that.
-        if self.pid != std::process::id() {
-            return Ok(None);
+    /// The next event, if it has come; waits for nothing.
+    ///
+    /// # Errors
+    /// See [`Feed::next`].
+    pub(super) fn at_hand<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.check_process().map_err(|error| errors::raise(py, error))?;
+        loop {
+            if let Some(event) = self.decoded(py)? {
+                return Ok(Some(event));
+            }
+            // A thread that was told to leave it may still have it.
+            let Some(_turn) = self.take_turn() else { return Ok(None) };
+            if !self.decode(py)? {
+                return Ok(None);
+            }
         }
+    }
+
+    /// Waits on a thread that does not enter the interpreter; false at the end. What comes is [`Feed::at_hand`]
+    /// afterwards, also if nobody learns of this.
+    pub(super) fn wait_outside(&self, call: &CallOptions<'_>) -> Result<bool, Error> {
+        self.check_process()?;
+        // If it was cancelled, nobody learns what comes of it.
+        let Some(_turn) = self.wait_for_turn(call.cancel.as_ref()) else { return Ok(true) };
+        if self.has_more() {
+            return Ok(true);
+        }
+        let mut asking = self.begin_asking();
+        loop {
+            let call = StreamCall {
+                cancel: call.cancel.clone(),
+                interrupted: None,
+                record_attempts: call.record_attempts,
+            };
+            if let Some(more) = asking.ask(&call)? {
+                return Ok(more);
+            }
+            if call.record_attempts {
+                // The caller can write them, and asks again.
+                return Ok(true);
+            }
+        }
+    }
+
+    /// The stream of the parent is none of ours; it says so itself.
+    fn check_process(&self) -> Result<(), Error> {
+        if self.pid == std::process::id() {
+            Ok(())
+        } else {
+            self.stream.next(&StreamCall::default()).step.map(drop)
+        }
+    }
+
+    /// The next event, if it was decoded.
+    fn decoded<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.ask_until(py)?;
         if self.stream.is_closed() {
             return Ok(None);
@@ -98,15 +165,21 @@ impl Feed {
             let Some(until) = &state.until else { return Ok(()) };
             (until.clone_ref(py), last)
         };
-        if call(until.bind(py), (last,), None)?.is_truthy()? {
+        let answer = call(until.bind(py), (last,), None)?;
+        if answer.hasattr(intern!(py, "__await__"))? {
+            return Err(PyTypeError::new_err(
+                "until must be a plain function, not one that has to be awaited",
+            ));
+        }
+        if answer.is_truthy()? {
             self.close();
         }
         Ok(())
     }
 
-    /// Decodes what has come; whether there was something.
-    fn unpack(&self, py: Python<'_>) -> PyResult<bool> {
-        if self.pid != std::process::id() || self.stream.is_closed() {
+    /// Decodes what has come; whether there was something. Needs the turn.
+    fn decode(&self, py: Python<'_>) -> PyResult<bool> {
+        if self.stream.is_closed() {
             return Ok(false);
         }
         loop {
@@ -119,67 +192,94 @@ impl Feed {
                 state.batches.pop_front()
             };
             let Some(batch) = batch else { return Ok(false) };
-            let outcome = decode(py, &batch);
-            let mut state = self.state();
-            match outcome {
-                Ok(events) => {
+            let (count, is_large) = (batch.count(), batch.json().len() >= LARGE);
+            let built = if is_large && count > 1 { None } else { Some(build(py, &batch)) };
+            let parts = match built {
+                Some(Ok(events)) => {
+                    let mut state = self.state();
                     state.events = Some(events);
                     state.given_of_events = 0;
                     return Ok(true);
                 }
+                Some(Err(error)) if count == 1 => Err(error),
+                // One bad event is not to take the others with it.
+                Some(Err(_)) | None => batch.split().map_err(|error| errors::raise(py, error)),
+            };
+            let mut state = self.state();
+            match parts {
+                Ok(parts) => state.batches.extend(parts),
                 Err(error) => {
-                    let count = batch.count();
-                    let parts = batch.split();
-                    if parts.len() == 1 {
-                        state.given += count;
-                        return Err(error);
-                    }
-                    // One bad event is not to take the others with it.
-                    state.batches.extend(parts);
+                    state.given += count;
+                    return Err(error);
                 }
             }
         }
     }
 
-    /// Asks the stream, until it has something; false at its end.
-    fn pull(&self, py: Python<'_>) -> PyResult<bool> {
+    /// Whether something has come that was not given out.
+    fn has_more(&self) -> bool {
+        let state = self.state();
+        state.events.is_some() || !state.batches.is_empty()
+    }
+
+    /// Asks the stream, until it has something; false at its end. Needs the turn.
+    fn wait(&self, py: Python<'_>) -> PyResult<bool> {
         let mut asking = self.begin_asking();
         loop {
             let logger = logs::listened_to(py)?;
             let signals = Signals::default();
             let record_attempts = logger.is_some();
-            let attempt_log = py.detach(|| {
+            let outcome = py.detach(|| {
                 let interrupted = || signals.pending();
                 asking.ask(&StreamCall { cancel: None, interrupted: Some(&interrupted), record_attempts })
             });
             if let Some(logger) = &logger {
-                logs::write(logger, &attempt_log)?;
+                self.write_attempts(logger)?;
             }
             if let Some(raised) = signals.into_raised() {
                 return Err(raised);
             }
-            match asking.come.take() {
-                None => {}
-                Some(Ok(more)) => return Ok(more),
-                Some(Err(error)) => return Err(errors::raise(py, error)),
+            if let Some(more) = outcome.map_err(|error| errors::raise(py, error))? {
+                return Ok(more);
             }
         }
+    }
+
+    /// Writes the lines that were not written yet.
+    pub(super) fn write_attempts(&self, logger: &Bound<'_, PyAny>) -> PyResult<()> {
+        let attempts = std::mem::take(&mut self.state().attempts);
+        logs::write(logger, &attempts)
     }
 
     fn begin_asking(&self) -> Asking<'_> {
         let given = self.state().given;
         let cursor = self.stream.cursor(given);
         self.state().cursor = Some(cursor);
-        Asking { feed: self, come: None }
+        Asking(self)
     }
 
-    /// The right to ask the stream.
-    fn take_turn(&self, py: Python<'_>) -> PyResult<Turn<'_>> {
-        if self.turn.swap(true, Ordering::Acquire) {
-            let message = "another thread is waiting for the next event of this stream";
-            return Err(errors::config(py, "stream", message.to_owned()));
+    fn take_turn(&self) -> Option<Turn<'_>> {
+        let mut taken = self.taken();
+        if std::mem::replace(&mut *taken, true) { None } else { Some(Turn(self)) }
+    }
+
+    /// Waits for the turn of a thread that was told to leave it.
+    fn wait_for_turn(&self, cancel: Option<&CancelToken>) -> Option<Turn<'_>> {
+        const SLICE: Duration = Duration::from_millis(20);
+        let mut taken = self.taken();
+        while *taken {
+            if cancel.is_some_and(CancelToken::is_cancelled) {
+                return None;
+            }
+            taken = self.given_back.wait_timeout(taken, SLICE).unwrap_or_else(PoisonError::into_inner).0;
         }
-        Ok(Turn(&self.turn))
+        *taken = true;
+        Some(Turn(self))
+    }
+
+    fn taken(&self) -> MutexGuard<'_, bool> {
+        // Nothing that can panic happens under the lock.
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where the caller stands: after the event that was given out last.
@@ -216,6 +316,15 @@ impl Feed {
         Ok(())
     }
 
+    /// Nobody will ask for events again.
+    pub(super) fn abandon(&self) {
+        self.close();
+        // In the child of a fork, the lock may be taken for ever.
+        if self.pid == std::process::id() {
+            self.clear();
+        }
+    }
+
     pub(super) fn clear(&self) {
         let held = {
             let mut state = self.state();
@@ -230,51 +339,47 @@ impl Feed {
     }
 }
 
-struct Turn<'a>(&'a AtomicBool);
+struct Turn<'a>(&'a Feed);
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        *self.0.taken() = false;
+        self.0.given_back.notify_one();
     }
 }
 
 /// The stream is being asked.
-struct Asking<'a> {
-    feed: &'a Feed,
-    /// What came of it: whether there are events, or the end; or why there is neither. None as long as it is idle.
-    come: Option<Result<bool, Error>>,
-}
+struct Asking<'a>(&'a Feed);
 
 impl Asking<'_> {
-    /// Asks once; needs no interpreter.
-    fn ask(&mut self, call: &StreamCall<'_>) -> Vec<AttemptRecord> {
-        let Pulled { step, attempt_log } = self.feed.stream.next(call);
-        self.come = match step {
-            Ok(Step::Events(batch)) => {
-                let mut state = self.feed.state();
+    /// Asks once; needs no interpreter. Whether there are events, or the end; `None` if it is idle.
+    fn ask(&mut self, call: &StreamCall<'_>) -> Result<Option<bool>, Error> {
+        let Pulled { step, attempt_log } = self.0.stream.next(call);
+        let mut state = self.0.state();
+        state.attempts.extend(attempt_log);
+        match step? {
+            Step::Events(batch) => {
                 state.batches.push_back(batch);
-                // In one step with this: the stream's position is told from both.
+                // In one step with this: where the caller stands is told from both.
                 state.given = 0;
                 state.cursor = None;
-                Some(Ok(true))
+                Ok(Some(true))
             }
-            Ok(Step::Idle) => None,
-            Ok(Step::End) => Some(Ok(false)),
-            Err(error) => Some(Err(error)),
-        };
-        attempt_log
+            Step::Idle => Ok(None),
+            Step::End => Ok(Some(false)),
+        }
     }
 }
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
         // If nothing came, all of what came last was given out, which the stream has noted meanwhile.
-        self.feed.state().cursor = None;
+        self.0.state().cursor = None;
     }
 }
 
 /// Builds the list of events.
-fn decode(py: Python<'_>, batch: &Batch) -> PyResult<Py<PyList>> {
+fn build(py: Python<'_>, batch: &Batch) -> PyResult<Py<PyList>> {
     let mut objects = Objects::new(py);
     let _resting = collector::rest(py, batch.json().len())?;
     match batch.decode(&mut objects) {

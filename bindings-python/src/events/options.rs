@@ -1,7 +1,7 @@
 //! What a stream is opened with, as it comes from Python.
 
 use loki_mode_core::Value;
-use loki_mode_core::events::{FollowOptions, LiveOptions, Until};
+use loki_mode_core::events::{FollowOptions, LiveOptions, Until, WatchOptions};
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -67,6 +67,20 @@ pub(super) fn live(given: &Bound<'_, PyDict>) -> PyResult<LiveOptions> {
             "min_level" => options.min_level = Some(text(name, value)?),
             "history" => options.history = Some(arguments::count(name, value)?),
             _ => return Err(unknown(name)),
+        }
+    }
+    Ok(options)
+}
+
+/// How the dashboard is to be watched.
+pub(super) fn watch(given: &Bound<'_, PyDict>) -> PyResult<WatchOptions> {
+    let mut options = WatchOptions::default();
+    for (name, value) in given {
+        let name = name.extract::<String>()?;
+        match name.as_str() {
+            "subscribe" if value.is_none() => {}
+            "subscribe" => options.subscribe = Some(arguments::json(&name, &value)?),
+            _ => return Err(unknown(&name)),
         }
     }
     Ok(options)

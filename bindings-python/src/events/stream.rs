@@ -1,20 +1,25 @@
 //! The class below all iterators of events in Python.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use pyo3::exceptions::{PySystemError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBool, PyDict};
 
 use super::feed::Feed;
 use super::options::{self, Follow};
+use crate::aio::{self, Call, Outcome, Pools, Terms};
 use crate::client::Client;
-use crate::{arguments, errors};
+use crate::{arguments, errors, logs};
 
 /// An iterator of events. The classes that users know extend it in Python; that it is iterated here has a reason:
 /// between this and a `for` loop there is no Python code, at which a signal could take away an event.
 #[pyclass(frozen, subclass, module = "loki_mode_sdk._native")]
 pub(crate) struct Stream {
-    feed: Feed,
+    feed: Arc<Feed>,
+    pools: Arc<Pools>,
     /// The id of the run, if it is one that is followed.
     run_id: Option<String>,
 }
@@ -45,10 +50,12 @@ impl Stream {
                 (engine.follow_many(run_ids, project_id, &options), until, None)
             }
             "events" => (engine.events(&options::live(options)?), None, None),
+            "watch" => (engine.watch(&options::watch(options)?), None, None),
             _ => return Err(PySystemError::new_err(format!("the native module knows no stream {source}"))),
         };
         let stream = opened.map_err(|error| errors::raise(py, error))?;
-        Ok(Stream { feed: Feed::new(stream, until), run_id })
+        let pools = Arc::clone(&client.get().pools);
+        Ok(Stream { feed: Arc::new(Feed::new(stream, until)), pools, run_id })
     }
 
     fn __iter__(this: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -57,6 +64,40 @@ impl Stream {
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.feed.next(py)
+    }
+
+    /// The next event, if it has come; `None` if not, and at the end.
+    #[pyo3(name = "_at_hand")]
+    fn at_hand<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.feed.at_hand(py)
+    }
+
+    /// Begins to wait for events, for the running event loop. What is awaited says whether to look for what is at hand,
+    /// and to wait again if that is nothing; if not, it is the end.
+    #[pyo3(name = "_begin")]
+    fn begin(&self, py: Python<'_>) -> PyResult<Call> {
+        let logger = logs::listened_to(py)?.map(Bound::unbind);
+        let terms = Terms {
+            // The stream knows itself how long it may last.
+            timeout: Duration::MAX,
+            max_retries: None,
+            headers: Vec::new(),
+            record_attempts: logger.is_some(),
+        };
+        let (waiting, waited) = (Arc::clone(&self.feed), Arc::clone(&self.feed));
+        aio::submit(
+            py,
+            &self.pools.streams,
+            terms,
+            move |call| waiting.wait_outside(call).map(GoesOn),
+            move |py, outcome| {
+                if let Some(logger) = &logger {
+                    waited.write_attempts(logger.bind(py))?;
+                }
+                let GoesOn(goes_on) = outcome.map_err(|error| errors::raise(py, error))?;
+                Ok(PyBool::new(py, goes_on).to_owned().into_any().unbind())
+            },
+        )
     }
 
     /// Ends the iteration, whichever thread it is in.
@@ -90,5 +131,22 @@ impl Stream {
 
     fn __clear__(&self) {
         self.feed.clear();
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // A thread of the pool may still refer to the feed: it is not to wait for nobody, nor to hold what is Python's.
+        self.feed.abandon();
+    }
+}
+
+/// What a wait brings: whether the stream goes on.
+struct GoesOn(bool);
+
+impl Outcome for GoesOn {
+    fn bytes(&self) -> usize {
+        // What has come is decoded later, and not all at once.
+        0
     }
 }

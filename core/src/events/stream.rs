@@ -88,15 +88,14 @@ impl Batch {
         })
     }
 
-    /// Each event by itself, for whoever finds that not all of them can be decoded. A batch of one stays as it is.
-    pub fn split(self) -> Vec<Batch> {
-        match serde_json::from_str::<Vec<&RawValue>>(&self.json) {
-            Ok(events) if events.len() == self.count && self.count > 1 => events
-                .into_iter()
-                .map(|event| Batch::new(format!("[{}]", event.get()), 1, self.model))
-                .collect(),
-            _ => vec![self],
-        }
+    /// Each event by itself, for whoever does not want to decode all of them at once.
+    ///
+    /// # Errors
+    /// [`Error::Decode`] if they are no JSON.
+    pub fn split(&self) -> Result<Vec<Batch>, Error> {
+        let events: Vec<&RawValue> = serde_json::from_str(&self.json)
+            .map_err(|error| ErrorInfo::new(ErrorKind::Decode, format!("events are no JSON: {error}")))?;
+        Ok(events.iter().map(|event| Batch::new(format!("[{}]", event.get()), 1, self.model)).collect())
     }
 }
 
