@@ -13,6 +13,7 @@ export const {
   DecodeError,
   EventStream,
   ForbiddenError,
+  KeyRotationError,
   LokiClient,
   NotAvailableError,
   NotAvailableOnControlPlaneError,

@@ -14,6 +14,8 @@ export interface Operation {
   readonly params: readonly Param[];
   /** What is done with the data: nothing to hand out, handed out as it is, or with its secrets masked in prints. */
   readonly answer: 'nothing' | 'data' | 'secret';
+  /** How a list is gone through page by page: by which method, and which parameters say which page it is. */
+  readonly pages?: { readonly method: string; readonly limit: string; readonly offset: string };
 }
 
 /** One parameter. */
@@ -118,8 +120,18 @@ function whyNot(param: Param, value: unknown): string {
  *
  * @throws TypeError if one is not an object, or has a name that the method does not take.
  */
-export function checkNames(operation: Operation, options: unknown, params: unknown): void {
-  checkObject(operation, 'options', options, CALL_OPTIONS);
+export function checkNames(
+  operation: Operation,
+  options: unknown,
+  params: unknown,
+  others: ReadonlySet<string> = NO_NAMES,
+): void {
+  checkObject(
+    operation,
+    'options',
+    options,
+    others.size === 0 ? CALL_OPTIONS : new Set([...CALL_OPTIONS, ...others]),
+  );
   checkObject(operation, 'params', params, NO_NAMES);
 }
 

@@ -16,6 +16,8 @@ export interface NativeModule {
     follow(client: NativeClient, options: string): NativeStream;
     live(client: NativeClient, options: string): NativeStream;
     watch(client: NativeClient, subscribe: string | null): NativeStream;
+    endOfRun(client: NativeClient, options: string): NativeStream;
+    pages(client: NativeClient, operation: string, argumentList: string, options: string): NativeStream;
   };
   /** The options that the variables (JSON text) set, but for those that are given; throws the JSON text of the error. */
   settings(variables: string, given: string[]): string;

@@ -88,6 +88,14 @@ export abstract class Stream<T> implements AsyncIterableIterator<T> {
     this.close();
   }
 
+  /** What has come and was not given yet, all at once. */
+  protected rest(): T[] {
+    if (!this.#isOpen()) return [];
+    const rest = this.#events.slice(this.#given);
+    this.#given = this.#events.length;
+    return rest;
+  }
+
   /** @internal */
   protected get position(): string {
     return this.#native.cursor(this.#given);

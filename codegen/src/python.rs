@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use loki_mode_spec::{
-    EVENT_TYPES, FieldType, Location, Manager, Model, Need, Operation, Param, ParamType, Presence, Returns,
-    STREAMS, models, operations,
+    Bridge, EVENT_TYPES, FieldType, Location, Manager, Model, Need, Operation, Param, ParamType, Presence,
+    Returns, STREAMS, models, operations,
 };
 use minijinja::{Environment, context};
 use serde::Serialize;
@@ -371,11 +371,20 @@ fn docstring(operation: &Operation) -> String {
     text.push_str(&format!("\n{pad}Raises:\n"));
     let has_id = operation.params.iter().any(|param| param.location == Location::Path);
     let not_found = has_id.then_some(("NotFoundError", "There is no such thing (404)."));
-    for (name, doc) in not_found.iter().chain(COMMON_ERRORS) {
+    let conflict = has_states(operation).then_some((
+        "ConflictError",
+        "It is in a state in which that cannot be done; the message names the state (409).",
+    ));
+    for (name, doc) in not_found.iter().chain(&conflict).chain(COMMON_ERRORS) {
         text.push_str(&format!("{pad}    {}\n", wrapped_hanging(&format!("{name}: {doc}"), INDENT + 4)));
     }
     text.push_str(&pad);
     text
+}
+
+/// Whether it can be refused for the state of what it is done to.
+fn has_states(operation: &Operation) -> bool {
+    operation.bridges.iter().any(|bridge| matches!(bridge, Bridge::NotFoundOrWrongState(_)))
 }
 
 fn with_known(doc: &str, known: &[&str]) -> String {

@@ -291,7 +291,8 @@ const fn bridge_note(bridge: Bridge) -> &'static str {
             "If the server refuses the call for want of `tenant_id`, the error says what to do."
         }
         Bridge::NotFoundOrWrongState(_) => {
-            "Real servers answer 404 in the wrong state, too; the message of the `NotFoundError` says so."
+            "Real servers answer 404 in the wrong state, too. The run is then asked for (`GET`): if it is there, that raises `ConflictError` \
+             with its state, otherwise `NotFoundError`."
         }
         Bridge::KeyNotFoundAs400 => {
             "Real servers answer 400 for a key that they do not know; that raises `NotFoundError`."

@@ -215,11 +215,11 @@ impl Args {
         self.get(operation.params.iter().position(|param| param.name == name)?)
     }
 
-    /// The same with another value for the parameter of this name.
-    pub(crate) fn with(&self, operation: &Operation, name: &str, value: Value) -> Self {
+    /// The same with another value, or none, for the parameter of this name.
+    pub(crate) fn with(&self, operation: &Operation, name: &str, value: Option<Value>) -> Self {
         let mut values = self.0.clone();
         if let Some(index) = operation.params.iter().position(|param| param.name == name) {
-            values[index] = Some(value);
+            values[index] = value;
         }
         Args(values)
     }

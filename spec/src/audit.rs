@@ -49,7 +49,10 @@ pub(crate) const CHAPTER: Chapter = Chapter {
     operations: &[
         Operation::get("query_audit", "/api/audit", Returns::List(&AUDIT_ENTRY, &["entries", "audit"]))
             .v2("/api/v2/audit")
-            .doc("Returns entries of the audit log, newest first.")
+            .doc(
+                "Returns entries of the audit log, newest first: `limit` of them at the most. Servers do not say whether there are \
+                 others; `iter_audit` gives all.",
+            )
             .params(&[
                 Param::query(
                     "start_date",
@@ -67,6 +70,7 @@ pub(crate) const CHAPTER: Chapter = Chapter {
                 Param::query("offset", ParamType::Int, "How many to skip: 0 or more.").keyword(),
             ])
             .typescript_object("AuditQueryParams")
+            .paged("iter_audit", 10_000)
             .bridges(&[Bridge::AuditDays]),
         Operation::get("verify_audit", "/api/audit/verify", Returns::Model(&AUDIT_VERIFY_RESULT))
             .v2("/api/v2/audit/verify")

@@ -57,7 +57,40 @@ pub struct Operation {
     pub loki_method: Option<&'static str>,
     /// How the TypeScript face takes its parameters.
     pub typescript_arguments: TypeScriptArguments,
+    /// How all of a long list is had.
+    pub paging: Option<Paging>,
 }
+
+/// How a long list is had page by page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paging {
+    /// The name in snake case of the method that gives all items.
+    pub method: &'static str,
+    /// The parameter that says how many items a page has at the most.
+    pub limit: &'static str,
+    /// The parameter that says how many items stand before the page.
+    pub offset: &'static str,
+    /// The longest page that servers give.
+    pub largest: i64,
+}
+
+impl Operation {
+    /// What a page is a list of, and the keys under which that list may stand; none where it is not paged.
+    pub fn paged_items(&self) -> Option<PagedItems> {
+        self.paging?;
+        match self.returns {
+            Returns::List(model, keys) => Some((model, keys)),
+            Returns::Model(model) => model.fields.iter().find_map(|field| match field.ty {
+                FieldType::List(items) => Some((items, std::slice::from_ref(&field.wire))),
+                _ => None,
+            }),
+            Returns::Nothing | Returns::Object | Returns::Record(_) => None,
+        }
+    }
+}
+
+/// A model, and the keys under which a list of it may stand.
+pub type PagedItems = (&'static Model, &'static [&'static str]);
 
 /// A helper class of the guide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

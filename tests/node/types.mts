@@ -23,6 +23,7 @@ import {
   type LiveEventType,
   type Logger,
   LokiClient,
+  type Pager,
   type PermissionDeniedError,
   type Project,
   parseTimestamp,
@@ -37,6 +38,7 @@ import {
   type StartedSession,
   type Task,
   TaskManager,
+  type TemporaryApiKey,
   type Tenant,
   type TokenProvider,
 } from 'loki-mode-sdk';
@@ -221,7 +223,26 @@ export async function configured(provider: TokenProvider): Promise<void> {
   const changes: ClientChanges = { timeout: 1, maxRetries: 0, token: null, headers: new Headers() };
   const derived: AutonomiClient = sdk.withOptions(changes);
   const call: CallOptions = { headers: new Map([['x-a', 'b']]) };
+  for await (const run of derived.iterRuns(1, 'running', { pageSize: 5, maxItems: 9 })) {
+    holds<Equal<typeof run, Run>>();
+  }
+  const pages: AsyncIterable<Project[]> = derived.iterProjects({ status: 'active' }).pages();
+  const audit: Pager<AuditEntry> = derived.iterAudit({ action: 'rotate' }, { pageSize: 10_000 });
+  const ended: Run = await derived.waitForRun('run-1', { timeout: 1000, pollInterval: 10 });
+  const rotation = await derived.rotateAndStore('ci', async (token: string) => token, { deleteOld: true });
+  holds<Equal<typeof rotation.oldKeyId, string | undefined>>();
+  const temporary: TemporaryApiKey = await derived.temporaryApiKey('ci', 'operator', { expiresDays: 2 });
+  const token: string = temporary.token;
+  void [pages, audit, ended, token];
   const raw: RawClient = derived.raw;
+  // @ts-expect-error -- a pager has no limit of its own
+  derived.iterRuns(1, 'running', { limit: 10 });
+  // @ts-expect-error -- nor the audit log
+  derived.iterAudit({ limit: 10 });
+  // @ts-expect-error -- pages have no whole answers
+  raw.iterRuns(1);
+  // @ts-expect-error -- nor has what is made of several calls
+  raw.waitForRun(1);
   const runs = await raw.listRuns(1, 'running', { limit: 5, ...call });
   holds<Equal<typeof runs, RawResponse<Run[]>>>();
   holds<Equal<typeof runs.headers, Headers>>();

@@ -4,6 +4,7 @@
 // a string: both are handed on as they came. An integer beyond 2^53 loses its last digits, as always in JavaScript.
 
 import type { CallOptions } from '../options.js';
+import type { PageOptions } from '../paging.js';
 
 /** A string with values that are known, and room for others. */
 export type Known<Values extends string> = Values | (string & Record<never, never>);
@@ -59,6 +60,12 @@ export interface ListProjectsOptions extends CallOptions {
   limit?: number | undefined;
   /** How many to skip: 0 or more. */
   offset?: number | undefined;
+}
+
+/** Options of `iterProjects`. */
+export interface IterProjectsOptions extends PageOptions {
+  /** Only projects in this state. Known values: `active`, `archived`, `completed`; others are possible. */
+  status?: Known<'active' | 'archived' | 'completed'> | undefined;
 }
 
 /** Options of `createProject`. */

@@ -39,6 +39,7 @@ export const LIST_PROJECTS: Operation = {
     { name: 'offset', type: 'integer', place: 'options' },
   ],
   answer: 'data',
+  pages: { method: 'iterProjects', limit: 'limit', offset: 'offset' },
 };
 
 export const GET_PROJECT: Operation = {
@@ -134,6 +135,7 @@ export const LIST_RUNS: Operation = {
     { name: 'offset', type: 'integer', place: 'options' },
   ],
   answer: 'data',
+  pages: { method: 'iterRuns', limit: 'limit', offset: 'offset' },
 };
 
 export const GET_RUN: Operation = {
@@ -201,6 +203,7 @@ export const LIST_TASKS: Operation = {
     { name: 'offset', type: 'integer', place: 'options' },
   ],
   answer: 'data',
+  pages: { method: 'iterTasks', limit: 'limit', offset: 'offset' },
 };
 
 export const GET_TASK: Operation = {
@@ -330,6 +333,7 @@ export const LIST_SESSION_TASKS: Operation = {
     { name: 'offset', type: 'integer', place: 'argument' },
   ],
   answer: 'data',
+  pages: { method: 'iterSessionTasks', limit: 'limit', offset: 'offset' },
 };
 
 export const LIST_ACTIVE_TASKS: Operation = {
@@ -434,6 +438,7 @@ export const QUERY_AUDIT: Operation = {
     { name: 'offset', type: 'integer', place: 'params' },
   ],
   answer: 'data',
+  pages: { method: 'iterAudit', limit: 'limit', offset: 'offset' },
 };
 
 export const VERIFY_AUDIT: Operation = {

@@ -236,8 +236,9 @@ class AsyncOperations:
     ) -> list[Project]:
         """Lists projects, newest first.
 
-        A server may cap the list: v9.22 answers 50 unless `limit` says otherwise, v5.51 answers all
-        and ignores `limit` and `offset`.
+        A server may cap the list: v9.22 answers 50 at the most unless `limit` says otherwise, and
+        does not say whether there are others; v5.51 answers all and ignores `limit` and `offset`.
+        `iter_projects` gives all on either.
 
         Endpoint: `GET /api/projects`.
 
@@ -720,7 +721,8 @@ class AsyncOperations:
     ) -> list[Run]:
         """Lists runs, newest first.
 
-        Servers answer 50 unless `limit` says otherwise.
+        Servers answer 50 at the most unless `limit` says otherwise, and do not say whether there
+        are others: `iter_runs` gives all.
 
         Endpoint: `GET /api/runs` (deployed servers: `GET /api/v2/runs`).
 
@@ -865,7 +867,8 @@ class AsyncOperations:
     ) -> Run:
         """Cancels a run and returns it.
 
-        Real servers answer "not found" for a run that has already ended, too; the error says so.
+        One that has already ended is a conflict; real servers answer "not found" for it, and the
+        run is looked at to tell which it is.
 
         Endpoint: `POST /api/runs/{run_id}/cancel` (deployed servers: `POST
         /api/v2/runs/{run_id}/cancel`).
@@ -882,6 +885,8 @@ class AsyncOperations:
 
         Raises:
             NotFoundError: There is no such thing (404).
+            ConflictError: It is in a state in which that cannot be done; the message names the
+                state (409).
             AuthenticationError: The token is missing or not valid (401).
             PermissionDeniedError: The token lacks the scope for this (403).
             ValidationError: The server refused an argument (400, 422).
@@ -914,7 +919,8 @@ class AsyncOperations:
         """Starts a new run with the configuration of an ended one and returns the new run, whose
         `parent_run_id` is the old one.
 
-        Real servers answer "not found" for a run that has not ended yet, too; the error says so.
+        A run that has not ended yet is a conflict; real servers answer "not found" for it, and the
+        run is looked at to tell which it is.
 
         Endpoint: `POST /api/runs/{run_id}/replay` (deployed servers: `POST
         /api/v2/runs/{run_id}/replay`).
@@ -931,6 +937,8 @@ class AsyncOperations:
 
         Raises:
             NotFoundError: There is no such thing (404).
+            ConflictError: It is in a state in which that cannot be done; the message names the
+                state (409).
             AuthenticationError: The token is missing or not valid (401).
             PermissionDeniedError: The token lacks the scope for this (403).
             ValidationError: The server refused an argument (400, 422).
@@ -1075,7 +1083,8 @@ class AsyncOperations:
         """Lists tasks.
 
         Real servers list the tasks of the running session, read from its state files: tasks made by
-        `create_task` are in another store and do not appear there, and `project_id` is ignored.
+        `create_task` are in another store and do not appear there, and `project_id` is ignored. The
+        list is whole unless `limit` says otherwise.
 
         Endpoint: `GET /api/tasks`.
 
@@ -1769,7 +1778,8 @@ class AsyncOperations:
     ) -> SessionTaskList:
         """Lists the tasks of a session.
 
-        Dashboards have no such route.
+        Servers answer 100 at the most unless `limit` says otherwise; `pagination` says whether
+        there are others, and `iter_session_tasks` gives all. Dashboards have no such route.
 
         Endpoint: `GET /api/sessions/{session_id}/tasks`.
 
@@ -2307,7 +2317,9 @@ class AsyncOperations:
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> list[AuditEntry]:
-        """Returns entries of the audit log, newest first.
+        """Returns entries of the audit log, newest first: `limit` of them at the most.
+
+        Servers do not say whether there are others; `iter_audit` gives all.
 
         Endpoint: `GET /api/audit` (deployed servers: `GET /api/v2/audit`).
 
@@ -2399,6 +2411,9 @@ class AsyncOperations:
         headers: Mapping[str, str] | None = None,
     ) -> list[Checkpoint]:
         """Lists checkpoints, newest first.
+
+        Servers answer 20 at the most unless `limit` says otherwise, and never more than 200; they
+        do not say whether there are others.
 
         Endpoint: `GET /api/checkpoints`.
 

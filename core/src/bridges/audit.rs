@@ -28,7 +28,7 @@ pub(crate) fn with_days(operation: &Operation, args: &Args) -> (Args, Option<Spa
     let mut moment = |name: &str| {
         let bound = bound(args, name)?;
         let day = bound.day.strftime("%Y-%m-%d").to_string();
-        daily = daily.with(operation, name, Value::Str(day));
+        daily = daily.with(operation, name, Some(Value::Str(day)));
         bound.moment
     };
     let span = Span { first: moment("start_date"), last: moment("end_date") };

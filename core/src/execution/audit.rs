@@ -34,9 +34,9 @@ impl Execution<'_> {
         let mut before: Vec<Box<RawValue>> = Vec::new();
         let mut offset = 0;
         loop {
-            let mut args = args.with(operation, "limit", Value::Int(page));
+            let mut args = args.with(operation, "limit", Some(Value::Int(page)));
             if answerable && (offset > 0 || skip > 0) {
-                args = args.with(operation, "offset", Value::Int(offset));
+                args = args.with(operation, "offset", Some(Value::Int(offset)));
             }
             let mut answer = self.ask(&args)?;
             if !answer.is_success() {
