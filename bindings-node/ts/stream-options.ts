@@ -100,8 +100,9 @@ export function readTexts(name: string, value: unknown): string[] {
 export function readMoment(name: string, value: unknown): string {
   if (isText(value)) return value;
   if (!isDate(value)) throw mismatch(name, 'a string or a Date', value);
-  if (Number.isNaN(value.getTime()))
-    throw new ConfigError(`${name} is a date without a time`, { param: name });
+  if (Number.isNaN(value.getTime())) {
+    throw new TypeError(`${name} must be a string or a Date, not one that is invalid`);
+  }
   return timestampText(value);
 }
 
