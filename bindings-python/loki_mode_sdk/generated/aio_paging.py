@@ -220,8 +220,8 @@ class AsyncPagedOperations:
 
     def iter_audit(
         self,
-        start_date: str | None = None,
-        end_date: str | None = None,
+        start_date: str | date | None = None,
+        end_date: str | date | None = None,
         action: str | None = None,
         *,
         resource_type: str | None = None,
@@ -239,8 +239,8 @@ class AsyncPagedOperations:
         Endpoint: `GET /api/audit` (deployed servers: `GET /api/v2/audit`).
 
         Args:
-            start_date: First day, as `YYYY-MM-DD` in UTC.
-            end_date: Last day, as `YYYY-MM-DD` in UTC.
+            start_date: Only entries of this day (in UTC) or time, or later ones.
+            end_date: Only entries of this day (in UTC) or time, or earlier ones.
             action: Only this action.
             resource_type: Only this kind of thing.
             max_items: How many items are given at the most. Default: all.
