@@ -1,7 +1,7 @@
 /** Reads what streams are opened with, and writes it as the native side takes it. */
 
 import { isDate } from 'node:util/types';
-import { ConfigError } from './errors.js';
+import type { ConfigError } from './errors.js';
 import { isTorn, kindOf } from './kinds.js';
 import { checkCount, checkTimeout } from './options.js';
 import { timestampText } from './timestamps.js';
