@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Task,
         Tenant,
     )
+    from loki_mode_sdk.records import CreatedApiKey, RotatedApiKey
 
 __all__ = ["AsyncOperations"]
 
@@ -2104,7 +2105,7 @@ class AsyncOperations:
         timeout: float | None = None,
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> dict[str, Any]:
+    ) -> CreatedApiKey:
         """Creates an API key and returns it with its token.
 
         This is the only time the token is returned: store it securely. A role is always sent, since
@@ -2143,7 +2144,7 @@ class AsyncOperations:
             ConfigError: An argument cannot be sent; nothing was.
             TypeError: An argument has the wrong type; nothing was sent.
         """
-        answer: dict[str, Any] = await self._call(
+        answer: CreatedApiKey = await self._call(
             "create_api_key",
             (name, role, scopes, expires_days, description, allowed_ips, rate_limit),
             timeout,
@@ -2213,7 +2214,7 @@ class AsyncOperations:
         timeout: float | None = None,
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> dict[str, Any]:
+    ) -> RotatedApiKey:
         """Replaces an API key by a new one of the same name and returns the new token.
 
         This is the only time the token is returned. The old token keeps working for
@@ -2249,7 +2250,7 @@ class AsyncOperations:
             ConfigError: An argument cannot be sent; nothing was.
             TypeError: An argument has the wrong type; nothing was sent.
         """
-        answer: dict[str, Any] = await self._call(
+        answer: RotatedApiKey = await self._call(
             "rotate_api_key",
             (identifier, grace_period_hours),
             timeout,

@@ -26,6 +26,7 @@ from loki_mode_sdk.generated.models import (
     Tenant,
 )
 from loki_mode_sdk.raw import RawResponse
+from loki_mode_sdk.records import CreatedApiKey, RotatedApiKey
 
 __all__ = ["AsyncRawOperations"]
 
@@ -420,7 +421,7 @@ class AsyncRawOperations:
         timeout: float | None = None,
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> RawResponse[dict[str, Any]]: ...
+    ) -> RawResponse[CreatedApiKey]: ...
     async def update_api_key(
         self,
         identifier: int | str,
@@ -440,7 +441,7 @@ class AsyncRawOperations:
         timeout: float | None = None,
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> RawResponse[dict[str, Any]]: ...
+    ) -> RawResponse[RotatedApiKey]: ...
     async def delete_api_key(
         self,
         identifier: int | str,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Tenant,
     )
     from loki_mode_sdk.raw import RawCalls
+    from loki_mode_sdk.records import CreatedApiKey, RotatedApiKey
 
 __all__ = ["Operations"]
 
@@ -2098,7 +2099,7 @@ class Operations:
         timeout: float | None = None,
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> dict[str, Any]:
+    ) -> CreatedApiKey:
         """Creates an API key and returns it with its token.
 
         This is the only time the token is returned: store it securely. A role is always sent, since
@@ -2137,7 +2138,7 @@ class Operations:
             ConfigError: An argument cannot be sent; nothing was.
             TypeError: An argument has the wrong type; nothing was sent.
         """
-        answer: dict[str, Any] = self._native.call(
+        answer: CreatedApiKey = self._native.call(
             "create_api_key",
             (name, role, scopes, expires_days, description, allowed_ips, rate_limit),
             timeout,
@@ -2207,7 +2208,7 @@ class Operations:
         timeout: float | None = None,
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> dict[str, Any]:
+    ) -> RotatedApiKey:
         """Replaces an API key by a new one of the same name and returns the new token.
 
         This is the only time the token is returned. The old token keeps working for
@@ -2243,7 +2244,7 @@ class Operations:
             ConfigError: An argument cannot be sent; nothing was.
             TypeError: An argument has the wrong type; nothing was sent.
         """
-        answer: dict[str, Any] = self._native.call(
+        answer: RotatedApiKey = self._native.call(
             "rotate_api_key",
             (identifier, grace_period_hours),
             timeout,

@@ -1,6 +1,7 @@
 //! Events: what is new in a run, and streams that give one event after the other.
 
 mod feed;
+mod lists;
 mod options;
 mod stream;
 

@@ -122,6 +122,6 @@ fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     arguments::text(name, value)?.ok_or_else(|| arguments::mismatch(name, "str", value))
 }
 
-fn unknown(name: &str) -> PyErr {
+pub(super) fn unknown(name: &str) -> PyErr {
     PyTypeError::new_err(format!("there is no option {name}"))
 }
