@@ -6,6 +6,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
 
     from loki_mode_sdk import _native
     from loki_mode_sdk.aio_streams import AsyncPager
