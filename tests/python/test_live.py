@@ -64,6 +64,13 @@ def take(stream, count):
     return events
 
 
+def refusal(kind, stream):
+    """What asking for the next event raises."""
+    with pytest.raises(kind) as caught:
+        next(stream)
+    return f"{caught.value} {caught.value!r}"
+
+
 def listening(stream, client, run):
     """Waits until the server sends events to this stream: one that was made before is not seen."""
     done = threading.Event()
@@ -141,7 +148,7 @@ def test_close_ends_a_wait_in_another_thread(client):
 
 def test_dashboards_have_no_live_events():
     with ControlPlane("v5.51") as plane, client_of(plane) as client, bounded(client.events()) as events:
-        pytest.raises(NotAvailableError, next, events).match("follow runs")
+        assert "follow runs" in refusal(NotAvailableError, events)
 
 
 def test_what_cannot_be_asked_for_is_refused_at_once(client):
@@ -155,8 +162,7 @@ def test_what_cannot_be_asked_for_is_refused_at_once(client):
 
 def test_a_token_that_is_refused(guide):
     with client_of(guide, "loki_canary") as client, bounded(client.events()) as events:
-        caught = pytest.raises(AuthenticationError, next, events)
-    assert "canary" not in str(caught.value) + repr(caught.value)
+        assert "canary" not in refusal(AuthenticationError, events)
 
 
 # ---- the dashboard ---------------------------------------------------------------------------------------------------
@@ -188,5 +194,4 @@ def test_a_lost_dashboard_is_told_and_connected_to_again(tmp_path):
 
 def test_a_dashboard_that_refuses_does_not_show_the_token(guide):
     with client_of(guide, "loki_canary") as client, bounded(client.watch()) as messages:
-        caught = pytest.raises(PermissionDeniedError, next, messages)
-    assert "canary" not in str(caught.value) + repr(caught.value)
+        assert "canary" not in refusal(PermissionDeniedError, messages)
