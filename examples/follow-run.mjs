@@ -5,7 +5,7 @@
 // Ctrl-C says how to go on later where this one stopped. LOKI_BASE_URL and LOKI_API_TOKEN come from the environment.
 
 import { parseArgs } from 'node:util';
-import { AutonomiClient, AutonomiError, EventStream } from 'loki-mode-sdk';
+import { AutonomiClient, AutonomiError, EventStream, parseTimestamp } from 'loki-mode-sdk';
 
 const PHASES = ['REASON', 'ACT', 'REFLECT', 'VERIFY'];
 const SPINNER = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏';
@@ -15,9 +15,6 @@ const isTerminal = process.stdout.isTTY === true;
 const hasColours = isTerminal && !process.env.NO_COLOR;
 const paint = (code) => (text) => (hasColours ? `\x1b[${code}m${text}\x1b[0m` : text);
 const [bold, dim, red, green, yellow, cyan] = [1, 2, 31, 32, 33, 36].map(paint);
-
-/** Some servers send no offset, and mean UTC. */
-const moment = (text) => new Date(/(Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`);
 
 /** Text of a run may hold anything, also what moves the cursor. */
 const printable = (text) => text.replace(/\p{Cc}+/gu, ' ');
@@ -59,7 +56,7 @@ class View {
     const at = PHASES.indexOf(phase);
     if (at >= 0) this.#done = type === 'phase_end' ? at + 1 : at;
     const tone = /fail|error/.test(type) ? red : /completed|phase_end/.test(type) ? green : (text) => text;
-    const when = dim(moment(event.timestamp).toLocaleTimeString('en-GB'));
+    const when = dim(parseTimestamp(event.timestamp).toLocaleTimeString('en-GB'));
     const what = `${cyan(printable(phase ?? '').padEnd(8))} ${tone(printable(type).padEnd(14))}`;
     this.#print(`${when}  ${what} ${printable(described(details))}`.trimEnd());
   }
@@ -70,7 +67,7 @@ class View {
   }
 
   get elapsed() {
-    return clock((this.#run.ended_at ? moment(this.#run.ended_at) : new Date()) - moment(this.#run.started_at));
+    return clock((this.#run.ended_at ? parseTimestamp(this.#run.ended_at) : new Date()) - parseTimestamp(this.#run.started_at));
   }
 
   get count() {

@@ -1,7 +1,7 @@
 /** Reads what streams are opened with, and writes it as the native side takes it. */
 
 import { isDate } from 'node:util/types';
-import { ConfigError } from './errors.js';
+import type { ConfigError } from './errors.js';
 import { isTorn, kindOf } from './kinds.js';
 import { checkCount, checkTimeout } from './options.js';
 import { timestampText } from './timestamps.js';
@@ -100,8 +100,9 @@ export function readTexts(name: string, value: unknown): string[] {
 export function readMoment(name: string, value: unknown): string {
   if (isText(value)) return value;
   if (!isDate(value)) throw mismatch(name, 'a string or a Date', value);
-  if (Number.isNaN(value.getTime()))
-    throw new ConfigError(`${name} is a date without a time`, { param: name });
+  if (Number.isNaN(value.getTime())) {
+    throw new TypeError(`${name} must be a string or a Date, not one that is invalid`);
+  }
   return timestampText(value);
 }
 

@@ -5,7 +5,7 @@ Its model classes are described in generated/models.pyi.
 
 from asyncio import Future
 from collections.abc import Awaitable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Callable, TypeVar
 
 from loki_mode_sdk.generated.models import RunEvent
@@ -81,7 +81,7 @@ class EventStream:
     def poll(
         self,
         run_id: int | str,
-        since: str | datetime | None,
+        since: str | date | None,
         timeout: float | None,
         max_retries: int | None,
         headers: Mapping[str, str] | None,
@@ -89,7 +89,7 @@ class EventStream:
     def begin_poll(
         self,
         run_id: int | str,
-        since: str | datetime | None,
+        since: str | date | None,
         timeout: float | None,
         max_retries: int | None,
         headers: Mapping[str, str] | None,

@@ -10,7 +10,7 @@ from loki_mode_sdk.generated.models import DashboardMessage, LiveEvent, RunEvent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
-    from datetime import datetime
+    from datetime import date
     from types import TracebackType
     from typing import Any, Callable
 
@@ -151,7 +151,7 @@ class AsyncEventStream:
     async def poll_events(
         self,
         run_id: int | str,
-        since: str | datetime | None = None,
+        since: str | date | None = None,
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
@@ -171,7 +171,7 @@ class AsyncEventStream:
         self,
         run_id: int | str,
         *,
-        since: str | datetime | None = None,
+        since: str | date | None = None,
         cursor: str | None = None,
         poll_interval: float = 2.0,
         until: str | Iterable[str] | Callable[[RunEvent], object] | None = None,
@@ -198,7 +198,7 @@ class AsyncEventStream:
         run_ids: Iterable[int | str] = (),
         *,
         project_id: int | str | None = None,
-        since: str | datetime | None = None,
+        since: str | date | None = None,
         cursor: str | None = None,
         poll_interval: float = 2.0,
         until: str | Iterable[str] | Callable[[RunEvent], object] | None = None,

@@ -551,7 +551,6 @@ describe('a follower', () => {
     const events = new EventStream(client);
     for (const [options, param] of [
       [{ since: 'yesterday' }, 'since'],
-      [{ since: new Date('x') }, 'since'],
       [{ cursor: 'x' }, 'cursor'],
       [{ pollInterval: 0 }, 'pollInterval'],
       [{ pollInterval: '2' }, 'pollInterval'],
@@ -561,6 +560,7 @@ describe('a follower', () => {
     }
     for (const options of [
       { since: 5 },
+      { since: new Date('x') },
       { cursor: 1 },
       { until: 5 },
       { until: [5] },
@@ -587,7 +587,6 @@ describe('a follower', () => {
     assert.throws(() => events.followMany(), { name: 'ConfigError', message: /nothing to follow/ });
     const { cursor } = events.follow(1);
     assert.throws(() => events.follow(2, { cursor }), { name: 'ConfigError', message: /not of run 2/ });
-    await assert.rejects(events.pollEvents(7, new Date('x')), { name: 'ConfigError', param: 'since' });
     assert.deepEqual(plane.requests, []);
   });
 

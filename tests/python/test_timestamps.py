@@ -184,6 +184,26 @@ def test_audit_between_moments(log):
                 assert found == wanted(entries, first, last, limit, offset)
 
 
+def test_all_of_the_audit_between_moments(log):
+    client, entries = log
+    first, last = entries[41].timestamp_dt, entries[7].timestamp_dt
+    for bounds in ((first, last), (first, None), (None, last)):
+        for page_size in (1, 7, None):
+            assert list(client.iter_audit(*bounds, page_size=page_size)) == wanted(entries, *bounds, limit=len(entries))
+
+
+def test_what_the_offset_leaves_out_is_not_read(client_of, fault_server):
+    def entry(hour):
+        return {"timestamp": f"2026-02-01T{hour:02}:00:00Z", "action": "rotate", "success": True}
+
+    newer, within = [entry(14)] * 990, [entry(13)] * 10
+    client = client_of({"json": newer + within}, {"json": [entry(2), entry(1)]}, path_style="guide")
+    found = client.query_audit(end_date=datetime(2026, 2, 1, 13), limit=2, offset=5000)
+    assert [found[0].timestamp_dt.hour, found[1].timestamp_dt.hour] == [2, 1]
+    sent = [request["query"] for request in fault_server.recorded()["requests"]]
+    assert [(query["limit"], query.get("offset")) for query in sent] == [("1000", None), ("1000", "5990")]
+
+
 def test_audit_by_days(log):
     client, entries = log
     newest, oldest = entries[0].timestamp_dt, entries[-1].timestamp_dt

@@ -19,7 +19,9 @@ const PAGE: i64 = 1_000;
 impl Execution<'_> {
     /// Asks for entries, newest first, until there are as many within the span as wanted, or no more.
     ///
-    /// `args` has days for dates. Its offset is counted in entries within the span, as its limit is.
+    /// `args` has days for dates. Its offset is counted in entries within the span, as its limit is. Only the entries that
+    /// are newer than the span have to be read to find it: those that come next are within it, and can be left out by the
+    /// server. Where a log is not quite in order, that repeats an entry at the most, and hides none.
     pub(super) fn audit(mut self, args: &Args, span: Span) -> Result<Response, Error> {
         let operation = self.operation;
         let number = |name, otherwise| match args.named(operation, name) {
@@ -29,15 +31,19 @@ impl Execution<'_> {
         };
         let (limit, skip) = (number("limit", MOST), number("offset", 0));
         let answerable = (1..=MOST).contains(&limit) && skip >= 0;
-        let mut page = if answerable { limit.saturating_add(skip).min(MOST) } else { limit };
         let mut picked = Picked { left_out: skip, limit, rows: Vec::new() };
         let mut before: Vec<Box<RawValue>> = Vec::new();
-        let mut offset = 0;
+        let (mut page, mut offset) = (limit, skip);
+        let mut begun = span.is_open_above();
+        if begun {
+            picked.left_out = 0;
+        } else if answerable {
+            offset = 0;
+            page = limit.saturating_add(skip).min(limit.max(PAGE));
+        }
         loop {
-            let mut args = args.with(operation, "limit", Some(Value::Int(page)));
-            if answerable && (offset > 0 || skip > 0) {
-                args = args.with(operation, "offset", Some(Value::Int(offset)));
-            }
+            let given = Some(Value::Int(offset)).filter(|_| offset != 0);
+            let args = args.with(operation, "limit", Some(Value::Int(page))).with(operation, "offset", given);
             let mut answer = self.ask(&args)?;
             if !answer.is_success() {
                 return Err(self.refuse(&answer));
@@ -51,7 +57,10 @@ impl Execution<'_> {
             // Entries that were added meanwhile push others on to the next page: those came before.
             let again = overlap(&before, &rows);
             picked.take(&span, &rows[again..]);
-            let is_last = rows.len() == again || (rows.len() as u64) < page.unsigned_abs();
+            begun |= picked.left_out < skip || !picked.rows.is_empty();
+            let is_last = rows.len() == again
+                || (rows.len() as u64) < page.unsigned_abs()
+                || rows.last().is_some_and(|row| span.is_over(row.get()));
             if picked.is_full() || is_last || !answerable {
                 answer.body = format!("[{}]", picked.rows.join(",")).into_bytes();
                 return self.accept(answer);
@@ -59,6 +68,11 @@ impl Execution<'_> {
             offset += i64::try_from(rows.len()).unwrap_or(MOST);
             page = PAGE;
             before = rows;
+            if begun && picked.left_out > 0 {
+                offset = offset.saturating_add(picked.left_out);
+                picked.left_out = 0;
+                before.clear();
+            }
         }
     }
 }
