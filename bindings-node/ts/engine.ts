@@ -18,6 +18,7 @@ import {
 import type { RawResponse } from './raw.js';
 import { listen, native, nextId, runtime } from './runtime.js';
 import { MASK, maskInPrint } from './secrets.js';
+import { onAbort } from './signals.js';
 import { Credentials, type FirstToken, tokenSource } from './tokens.js';
 
 /** Starts a call on the native side, given its id and the rest of what is said about it. */
@@ -177,7 +178,7 @@ export class Engine {
       runtime.cancel(id);
     };
     this.#calls.add(cancel);
-    signal?.addEventListener('abort', cancel, { once: true });
+    const unwatch = onAbort(signal, cancel);
     try {
       let first: FirstToken | undefined;
       if (this.#credentials.isProvided) {
@@ -198,7 +199,7 @@ export class Engine {
       throw error();
     } finally {
       this.#calls.delete(cancel);
-      signal?.removeEventListener('abort', cancel);
+      unwatch();
     }
   }
 

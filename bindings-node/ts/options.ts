@@ -15,7 +15,10 @@ export interface ClientOptions {
   token?: string | TokenProvider | null | undefined;
   /** The longest that a call may take, retries, waits and body included, in milliseconds. Default: 30000. */
   timeout?: number | undefined;
-  /** The longest that opening a connection may take, within `timeout`, in milliseconds. Default: 5000. */
+  /**
+   * The longest that opening a connection may take, within `timeout`, in milliseconds: looking up the name, connecting, a
+   * tunnel through a proxy and TLS together. Default: 5000.
+   */
   connectTimeout?: number | undefined;
   /** How often a failed attempt is repeated where repeating is safe: 0 or more. Default: 2. */
   maxRetries?: number | undefined;

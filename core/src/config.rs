@@ -25,7 +25,8 @@ pub struct Options {
     /// The longest that a call may take, attempts, waits and body included. Default: 30 s. Environment:
     /// `LOKI_TIMEOUT` (seconds).
     pub timeout: Duration,
-    /// The longest that opening a connection may take, within `timeout`. Default: 5 s.
+    /// The longest that opening a connection may take, within `timeout`: looking up the name, connecting, a tunnel through a
+    /// proxy and TLS together. Default: 5 s.
     pub connect_timeout: Duration,
     /// How often a failed attempt is repeated where repeating is safe. Default: 2. Environment: `LOKI_MAX_RETRIES`.
     pub max_retries: u32,

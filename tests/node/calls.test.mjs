@@ -64,10 +64,33 @@ describe('AbortSignal', () => {
     const baseUrl = await server.serve([{ json: {}, repeat: 1000 }]);
     const sdk = client(baseUrl);
     const { signal } = new AbortController();
-    for (let batch = 0; batch < 100; batch++) {
-      await Promise.all(Array.from({ length: 10 }, () => sdk.getStatus({ signal })));
+    const warned = [];
+    const onWarning = (warning) => warned.push(warning);
+    process.on('warning', onWarning);
+    for (let batch = 0; batch < 10; batch++) {
+      const calls = Array.from({ length: 100 }, () => sdk.getStatus({ signal }));
+      assert.equal(getEventListeners(signal, 'abort').length, 1);
+      await Promise.all(calls);
+      assert.deepEqual(getEventListeners(signal, 'abort'), []);
     }
-    assert.deepEqual(getEventListeners(signal, 'abort'), []);
+    process.off('warning', onWarning);
+    assert.deepEqual(warned, []);
+  });
+
+  it('one signal ends all calls that have it, and no other', async () => {
+    const baseUrl = await server.serve([{ faults: { hold: true }, repeat: 30 }, { json: {} }]);
+    const sdk = client(baseUrl);
+    const controller = new AbortController();
+    const calls = Array.from({ length: 29 }, () => sdk.getStatus({ signal: controller.signal }));
+    const outcomes = Promise.allSettled(calls);
+    const other = sdk.getStatus({ signal: new AbortController().signal });
+    const others = assert.rejects(other, /closed/);
+    await server.arrived(30);
+    controller.abort(new Error('enough'));
+    for (const { reason } of await outcomes) assert.equal(reason.message, 'enough');
+    assert.deepEqual(await sdk.getStatus(), {});
+    sdk.close();
+    await others;
   });
 
   it('AbortSignal.timeout rejects with its TimeoutError', async () => {
