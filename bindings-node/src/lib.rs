@@ -12,4 +12,5 @@ mod report;
 mod runtime;
 mod stream;
 pub mod text;
+pub mod timestamps;
 pub mod webhooks;

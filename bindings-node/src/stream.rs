@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use loki_mode_core::Value;
 use loki_mode_core::events::{
-    FollowOptions, LiveOptions, Pulled, Step, Stream as Source, StreamCall, Until, WatchOptions,
+    FollowOptions, LiveOptions, Pulled, Step, Stream as Source, StreamCall, Until, WaitOptions, WatchOptions,
 };
-use loki_mode_core::{AttemptRecord, Error};
+use loki_mode_core::{Args, AttemptRecord, Error, PageOptions, Value};
 use napi::Result;
 use napi_derive::napi;
 use serde::Deserialize;
@@ -67,6 +66,26 @@ struct Live {
     history: Option<u32>,
 }
 
+/// How the end of a run is waited for.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Wait {
+    run_id: Id,
+    poll_interval: Option<f64>,
+    timeout: Option<f64>,
+}
+
+/// How a list is gone through.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Pages {
+    page_size: Option<u64>,
+    max_items: Option<u64>,
+    timeout: Option<f64>,
+    max_retries: Option<u32>,
+    headers: Option<Vec<(String, String)>>,
+}
+
 /// Events that are waited for. It is closed when nothing refers to it any more.
 #[napi]
 pub struct Stream {
@@ -120,6 +139,37 @@ impl Stream {
     #[napi(factory)]
     pub fn watch(client: &Client, subscribe: Option<String>) -> Result<Self> {
         Self::open(client, client.engine.watch(&WatchOptions { subscribe }))
+    }
+
+    /// The end of a run, whose only item is the run, from the JSON text of its options. Throws as `follow` does.
+    #[napi(factory)]
+    pub fn end_of_run(client: &Client, options: String) -> Result<Self> {
+        let Wait { run_id, poll_interval, timeout } = parse(&options)?;
+        let defaults = WaitOptions::default();
+        let options = WaitOptions {
+            poll_interval: poll_interval.map_or(defaults.poll_interval, from_milliseconds),
+            timeout: timeout.map(from_milliseconds),
+        };
+        Self::open(client, client.engine.wait_for_run(run_id.into(), &options))
+    }
+
+    /// The items of a list, page by page; arguments as for a call, and the JSON text of the options. Throws as `follow`
+    /// does.
+    #[napi(factory)]
+    pub fn pages(client: &Client, operation: String, arguments: String, options: String) -> Result<Self> {
+        let Some(operation) = loki_mode_spec::operation(&operation) else {
+            return Err(napi::Error::from_reason(format!("no operation is called {operation}")));
+        };
+        let Pages { page_size, max_items, timeout, max_retries, headers } = parse(&options)?;
+        let options = PageOptions {
+            page_size,
+            max_items,
+            timeout: timeout.map(from_milliseconds),
+            max_retries,
+            headers: headers.unwrap_or_default(),
+        };
+        let args = Args::from_json(operation, &arguments);
+        Self::open(client, args.and_then(|args| client.engine.pages(operation, args, options)))
     }
 
     fn open(client: &Client, source: std::result::Result<Source, Error>) -> Result<Self> {

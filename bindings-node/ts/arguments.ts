@@ -1,5 +1,6 @@
 /** Checks the arguments of a call and writes them as the engine takes them. */
 
+import { isDate } from 'node:util/types';
 import { isCollection, isTorn, kindOf } from './kinds.js';
 import { CALL_OPTIONS } from './options.js';
 
@@ -13,6 +14,8 @@ export interface Operation {
   readonly params: readonly Param[];
   /** What is done with the data: nothing to hand out, handed out as it is, or with its secrets masked in prints. */
   readonly answer: 'nothing' | 'data' | 'secret';
+  /** How a list is gone through page by page: by which method, and which parameters say which page it is. */
+  readonly pages?: { readonly method: string; readonly limit: string; readonly offset: string };
 }
 
 /** One parameter. */
@@ -53,9 +56,16 @@ function object(value: unknown): string | undefined {
   return text?.startsWith('{') ? text : undefined;
 }
 
+/** A timestamp as servers write it, or a date. */
+function timestamp(value: unknown): string | undefined {
+  if (!isDate(value)) return string(value);
+  return Number.isNaN(value.getTime()) ? undefined : JSON.stringify(value);
+}
+
 const CHECKS = {
   id: { expected: 'an integer or a string', encode: (value) => integer(value) ?? string(value) },
   string: { expected: 'a string', encode: string },
+  timestamp: { expected: 'a string or a Date', encode: timestamp },
   integer: { expected: 'an integer', encode: integer },
   boolean: {
     expected: 'a boolean',
@@ -101,6 +111,7 @@ function whyNot(param: Param, value: unknown): string {
       : kindOf(value);
   }
   if (param.type === 'strings' && Array.isArray(value)) return 'an array with something else in it';
+  if (param.type === 'timestamp' && isDate(value)) return 'one that is invalid';
   return kindOf(value);
 }
 
@@ -109,8 +120,18 @@ function whyNot(param: Param, value: unknown): string {
  *
  * @throws TypeError if one is not an object, or has a name that the method does not take.
  */
-export function checkNames(operation: Operation, options: unknown, params: unknown): void {
-  checkObject(operation, 'options', options, CALL_OPTIONS);
+export function checkNames(
+  operation: Operation,
+  options: unknown,
+  params: unknown,
+  others: ReadonlySet<string> = NO_NAMES,
+): void {
+  checkObject(
+    operation,
+    'options',
+    options,
+    others.size === 0 ? CALL_OPTIONS : new Set([...CALL_OPTIONS, ...others]),
+  );
   checkObject(operation, 'params', params, NO_NAMES);
 }
 

@@ -168,15 +168,52 @@ export class WebhookVerificationError extends AutonomiError {
   }
 }
 
+/** What is known about a rotation that did not go to its end. */
+export interface KeyRotationDetails {
+  token: string;
+  newKeyId: string | undefined;
+  oldKeyId: string | undefined;
+  oldKeyExpiresAt: string | undefined;
+  stored: boolean;
+  cause: unknown;
+}
+
+/**
+ * A key was rotated, but its new token could not be stored, or the old key could not be deleted afterwards; the message
+ * says which key still works. `cause` is what went wrong.
+ */
+export class KeyRotationError extends AutonomiError {
+  /** The new token, so that it is not lost. Does not show when the error is printed. */
+  declare readonly token: string;
+  /** Identifier of the new key. */
+  declare readonly newKeyId: string | undefined;
+  /** Identifier of the old key, which still works. */
+  declare readonly oldKeyId: string | undefined;
+  /** Until when the old key works, as the server says it. */
+  declare readonly oldKeyExpiresAt: string | undefined;
+  /** Whether the new token was stored. */
+  declare readonly stored: boolean;
+
+  constructor(message: string, { token, cause, ...details }: KeyRotationDetails) {
+    super(message, { cause });
+    set(this, details);
+    Object.defineProperty(this, 'token', { value: token, configurable: true, writable: true });
+  }
+
+  static {
+    define(KeyRotationError, 'KeyRotationError');
+  }
+}
+
 export { NotAvailableError as NotAvailableOnControlPlaneError, PermissionDeniedError as ForbiddenError };
 
 /** Puts the name of a class where `Error` has it: on the prototype, so that it survives minifiers. */
-function define(type: new (message: string) => Error, name: string): void {
+function define(type: { readonly prototype: Error }, name: string): void {
   Object.defineProperty(type.prototype, 'name', { value: name, configurable: true, writable: true });
 }
 
 /** Sets what is known, so that a printed error does not list what is not. */
-function set(error: AutonomiError, details: ErrorDetails): void {
+function set(error: AutonomiError, details: object): void {
   for (const [name, value] of Object.entries(details)) {
     if (value !== undefined) {
       Object.defineProperty(error, name, { value, enumerable: true, configurable: true, writable: true });

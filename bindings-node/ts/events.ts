@@ -19,6 +19,7 @@ import {
   readText,
   readTime,
   readUntil,
+  type Several,
   type StreamOptions,
 } from './stream-options.js';
 
@@ -59,7 +60,7 @@ const POLL_EVENTS: Operation = {
   method: 'pollEvents',
   params: [
     { name: 'runId', type: 'id', place: 'argument', required: true },
-    { name: 'since', type: 'string', place: 'argument' },
+    { name: 'since', type: 'timestamp', place: 'argument' },
   ],
   answer: 'data',
 };
@@ -152,7 +153,7 @@ export class EventStream {
    * @throws {@link AutonomiError} if the client is closed.
    * @throws TypeError if an argument is of the wrong type.
    */
-  followMany(runIds: Iterable<number | string> = [], options?: FollowManyOptions): RunFollower {
+  followMany(runIds: Several<number | string> = [], options?: FollowManyOptions): RunFollower {
     const read = { runIds: readIds('runIds', runIds) };
     return this.#open(readOptions('followMany', FOLLOW_MANY, options, read), options);
   }

@@ -12,6 +12,7 @@ import {
   readOptions,
   readText,
   readTexts,
+  type Several,
   type StreamOptions,
   writeJson,
 } from './stream-options.js';
@@ -24,7 +25,7 @@ export interface LiveOptions extends StreamOptions {
    * Only events of these types, for example `['task:completed', 'task:failed']`; a dot does instead of the colon.
    * Default: all.
    */
-  types?: Iterable<LiveEventType | (string & Record<never, never>)> | null | undefined;
+  types?: Several<LiveEventType | (string & Record<never, never>)> | null | undefined;
   /** Only lines of the log of this level or above. Default: all. */
   minLevel?: 'debug' | 'info' | 'warn' | 'error' | null | undefined;
   /** How many of the latest events to begin with; servers remember 1000. Default: none. */

@@ -9,11 +9,15 @@ export interface NativeModule {
   ) => NativeRuntime;
   Client: new (runtime: NativeRuntime, options: string) => NativeClient;
   EventStream: new () => NativeEventStream;
+  /** Milliseconds since 1970. */
+  parseTimestamp(text: string): number | null;
   /** Each throws the JSON text of the error. */
   Stream: {
     follow(client: NativeClient, options: string): NativeStream;
     live(client: NativeClient, options: string): NativeStream;
     watch(client: NativeClient, subscribe: string | null): NativeStream;
+    endOfRun(client: NativeClient, options: string): NativeStream;
+    pages(client: NativeClient, operation: string, argumentList: string, options: string): NativeStream;
   };
   /** The options that the variables (JSON text) set, but for those that are given; throws the JSON text of the error. */
   settings(variables: string, given: string[]): string;

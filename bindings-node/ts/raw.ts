@@ -18,14 +18,17 @@ export interface RawResponse<T> {
   readonly attempts: number;
 }
 
+/** What is made of several calls. */
+type Helper = 'raw' | 'waitForRun' | 'rotateAndStore' | 'temporaryApiKey';
+
 /** The names of the methods that make a call. */
 type CallName = {
-  [Name in Exclude<keyof AutonomiClient, 'raw'>]: Name extends string
+  [Name in Exclude<keyof AutonomiClient, Helper>]: Name extends string
     ? AutonomiClient[Name] extends (...args: never[]) => Promise<unknown>
       ? Name
       : never
     : never;
-}[Exclude<keyof AutonomiClient, 'raw'>];
+}[Exclude<keyof AutonomiClient, Helper>];
 
 /** Every method of a client that makes a call, under the same name and with the same arguments. */
 export type RawClient = {

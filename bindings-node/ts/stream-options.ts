@@ -1,8 +1,13 @@
 /** Reads what streams are opened with, and writes it as the native side takes it. */
 
-import { ConfigError } from './errors.js';
+import { isDate } from 'node:util/types';
+import type { ConfigError } from './errors.js';
 import { isTorn, kindOf } from './kinds.js';
 import { checkCount, checkTimeout } from './options.js';
+import { timestampText } from './timestamps.js';
+
+/** An array, a set, or whatever else can be iterated, but no string, whose characters nobody means. */
+export type Several<T> = Iterable<T> & object;
 
 /** What can be said about every stream. */
 export interface StreamOptions {
@@ -93,13 +98,12 @@ export function readTexts(name: string, value: unknown): string[] {
 
 /** A timestamp, as text. */
 export function readMoment(name: string, value: unknown): string {
-  if (!(value instanceof Date)) {
-    if (!isText(value)) throw mismatch(name, 'a string or a Date', value);
-    return value;
+  if (isText(value)) return value;
+  if (!isDate(value)) throw mismatch(name, 'a string or a Date', value);
+  if (Number.isNaN(value.getTime())) {
+    throw new TypeError(`${name} must be a string or a Date, not one that is invalid`);
   }
-  if (Number.isNaN(value.getTime()))
-    throw new ConfigError(`${name} is a date without a time`, { param: name });
-  return value.toISOString();
+  return timestampText(value);
 }
 
 /** The states in which to stop; a function is kept on this side. */

@@ -51,8 +51,7 @@ export abstract class Stream<T> implements AsyncIterableIterator<T> {
     this.#native = native;
     this.#signal = signal;
     this.#until = until;
-    if (signal?.aborted) this.#end('aborted');
-    else this.#listen();
+    this.#listen();
   }
 
   /**
@@ -89,6 +88,14 @@ export abstract class Stream<T> implements AsyncIterableIterator<T> {
     this.close();
   }
 
+  /** What has come and was not given yet, all at once. */
+  protected rest(): T[] {
+    if (!this.#isOpen()) return [];
+    const rest = this.#events.slice(this.#given);
+    this.#given = this.#events.length;
+    return rest;
+  }
+
   /** @internal */
   protected get position(): string {
     return this.#native.cursor(this.#given);
@@ -118,6 +125,7 @@ export abstract class Stream<T> implements AsyncIterableIterator<T> {
       if (before) await before.catch(() => {});
       await this.#askUntil();
       for (;;) {
+        this.#listen();
         if (this.#state === 'aborted') throw this.#signal?.reason;
         if (this.#state !== 'open') return END;
         this.#engine.checkOpen();
@@ -128,6 +136,10 @@ export abstract class Stream<T> implements AsyncIterableIterator<T> {
         if (events) this.#events = events;
         else this.#end('over');
       }
+    } catch (error) {
+      // Nobody has to ask again.
+      this.#unlisten();
+      throw error;
     } finally {
       this.#waiting -= 1;
     }
@@ -144,7 +156,6 @@ export abstract class Stream<T> implements AsyncIterableIterator<T> {
 
   /** Waits for the next batch; nothing at the end. */
   async #wait(): Promise<T[] | null> {
-    this.#listen();
     try {
       return await this.#engine.wait<T[] | null>((id, wants, stop) => {
         this.#native.next(id, wants);
@@ -154,7 +165,6 @@ export abstract class Stream<T> implements AsyncIterableIterator<T> {
         this.#stopWaiting = stop;
       });
     } catch (error) {
-      this.#unlisten();
       if (this.#state !== 'open') return null;
       throw error;
     } finally {
@@ -174,7 +184,11 @@ export abstract class Stream<T> implements AsyncIterableIterator<T> {
   }
 
   #listen(): void {
-    if (this.#listening || !this.#signal) return;
+    if (this.#listening || !this.#signal || this.#state !== 'open') return;
+    if (this.#signal.aborted) {
+      this.#end('aborted');
+      return;
+    }
     const weak = new WeakRef(this);
     const onAbort = () => {
       const stream = weak.deref();

@@ -4,7 +4,7 @@ Start with `AutonomiClient`; whatever goes wrong is an `AutonomiError`.
 """
 
 try:
-    from loki_mode_sdk._native import __version__
+    from loki_mode_sdk._native import __version__, parse_timestamp
 except ImportError as error:
     if "interpreter" in str(error):
         raise ImportError(
@@ -26,15 +26,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from loki_mode_sdk import webhooks as webhooks
     from loki_mode_sdk.aio import AsyncAutonomiClient, AsyncClient, AsyncSessionManager, AsyncTaskManager
+    from loki_mode_sdk.aio_helpers import AsyncTemporaryApiKey
     from loki_mode_sdk.aio_streams import (
         AsyncDashboardStream,
         AsyncEventStream,
         AsyncLiveEventStream,
+        AsyncPager,
         AsyncRunFollower,
     )
+    from loki_mode_sdk.keys import KeyRotation, TemporaryApiKey
     from loki_mode_sdk.loki_client import LokiClient
     from loki_mode_sdk.raw import Headers, RawResponse
-    from loki_mode_sdk.streams import DashboardStream, LiveEventStream, RunFollower
+    from loki_mode_sdk.records import CreatedApiKey, RotatedApiKey
+    from loki_mode_sdk.streams import DashboardStream, LiveEventStream, Pager, RunFollower
 else:
     # Few programs use all of these, and what they are made of takes longer to import than all of the rest.
     _LATER = {
@@ -43,15 +47,22 @@ else:
         "AsyncDashboardStream": "aio_streams",
         "AsyncEventStream": "aio_streams",
         "AsyncLiveEventStream": "aio_streams",
+        "AsyncPager": "aio_streams",
         "AsyncRunFollower": "aio_streams",
         "AsyncSessionManager": "aio",
         "AsyncTaskManager": "aio",
+        "AsyncTemporaryApiKey": "aio_helpers",
+        "CreatedApiKey": "records",
         "DashboardStream": "streams",
         "Headers": "raw",
+        "KeyRotation": "keys",
         "LiveEventStream": "streams",
         "LokiClient": "loki_client",
+        "Pager": "streams",
         "RawResponse": "raw",
+        "RotatedApiKey": "records",
         "RunFollower": "streams",
+        "TemporaryApiKey": "keys",
         "webhooks": "webhooks",
     }
 
@@ -71,21 +82,29 @@ __all__ = [
     "AsyncDashboardStream",
     "AsyncEventStream",
     "AsyncLiveEventStream",
+    "AsyncPager",
     "AsyncRunFollower",
     "AsyncSessionManager",
     "AsyncTaskManager",
+    "AsyncTemporaryApiKey",
     "AutonomiClient",
     "Client",
+    "CreatedApiKey",
     "DashboardStream",
     "EventStream",
     "Headers",
     "InsecureTransportWarning",
+    "KeyRotation",
     "LiveEventStream",
     "LokiClient",
+    "Pager",
     "RawResponse",
+    "RotatedApiKey",
     "RunFollower",
+    "TemporaryApiKey",
     "TokenAuth",
     "__version__",
+    "parse_timestamp",
 ]
 __all__ += _errors.__all__
 __all__ += _managers.__all__

@@ -5,7 +5,7 @@ Its model classes are described in generated/models.pyi.
 
 from asyncio import Future
 from collections.abc import Awaitable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Callable, TypeVar
 
 from loki_mode_sdk.generated.models import RunEvent
@@ -15,6 +15,7 @@ __version__: str
 Self = TypeVar("Self", bound="Stream")
 
 def decode(operation: str, body: bytes) -> Any: ...
+def parse_timestamp(text: str) -> datetime: ...
 def settings(variable: Callable[[str], str | None], given: list[str]) -> dict[str, Any]: ...
 def verify_webhook(body: object, headers: object, secrets: object, tolerance: float, now: float) -> None: ...
 def parse_webhook(body: object) -> tuple[dict[str, Any], dict[str, Any]]: ...
@@ -80,7 +81,7 @@ class EventStream:
     def poll(
         self,
         run_id: int | str,
-        since: str | datetime | None,
+        since: str | date | None,
         timeout: float | None,
         max_retries: int | None,
         headers: Mapping[str, str] | None,
@@ -88,7 +89,7 @@ class EventStream:
     def begin_poll(
         self,
         run_id: int | str,
-        since: str | datetime | None,
+        since: str | date | None,
         timeout: float | None,
         max_retries: int | None,
         headers: Mapping[str, str] | None,

@@ -7,6 +7,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING
 
+from loki_mode_sdk.aio_helpers import AsyncHelpers
 from loki_mode_sdk.aio_streams import AsyncLiveOperations
 from loki_mode_sdk.client import BaseClient
 from loki_mode_sdk.generated.aio_client import AsyncOperations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncAutonomiClient", "AsyncClient", "AsyncSessionManager", "AsyncTaskManager"]
 
 
-class AsyncAutonomiClient(BaseClient["Token"], AsyncOperations, AsyncLiveOperations):
+class AsyncAutonomiClient(BaseClient["Token"], AsyncHelpers, AsyncLiveOperations):
     """A client of one control plane, for asyncio: each operation is a coroutine.
 
     It can be used from several event loops, one after the other or in several threads at once,

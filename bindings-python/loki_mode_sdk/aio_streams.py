@@ -9,8 +9,8 @@ from loki_mode_sdk.errors import ConfigError
 from loki_mode_sdk.generated.models import DashboardMessage, LiveEvent, RunEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from datetime import datetime
+    from collections.abc import AsyncIterator, Iterable, Mapping
+    from datetime import date
     from types import TracebackType
     from typing import Any, Callable
 
@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
     Self = TypeVar("Self", bound="AsyncStream[Any]")
 
-__all__ = ["AsyncDashboardStream", "AsyncEventStream", "AsyncLiveEventStream", "AsyncRunFollower"]
+__all__ = [
+    "AsyncDashboardStream",
+    "AsyncEventStream",
+    "AsyncLiveEventStream",
+    "AsyncPager",
+    "AsyncRunFollower",
+]
 
 Event = TypeVar("Event")
 
@@ -113,6 +119,24 @@ class AsyncDashboardStream(AsyncStream[DashboardMessage]):
     """An asynchronous iterator of the dashboard's messages, made by `watch` of a client; see `DashboardStream`."""
 
 
+class AsyncPager(AsyncStream[Event]):
+    """An asynchronous iterator of the items of a list, page by page; see `Pager`.
+
+    Made by the `iter_...` methods of a client.
+    """
+
+    async def pages(self) -> AsyncIterator[list[Event]]:
+        """Returns an asynchronous iterator of lists, one for each page, none of which is empty.
+
+        What was given by the pager itself is not in them.
+        """
+        async for first in self:
+            page = [first]
+            while (item := self._native._at_hand()) is not None:
+                page.append(item)
+            yield page
+
+
 class AsyncEventStream:
     """New events of runs, each given out once; see `EventStream`.
 
@@ -127,7 +151,7 @@ class AsyncEventStream:
     async def poll_events(
         self,
         run_id: int | str,
-        since: str | datetime | None = None,
+        since: str | date | None = None,
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
@@ -147,7 +171,7 @@ class AsyncEventStream:
         self,
         run_id: int | str,
         *,
-        since: str | datetime | None = None,
+        since: str | date | None = None,
         cursor: str | None = None,
         poll_interval: float = 2.0,
         until: str | Iterable[str] | Callable[[RunEvent], object] | None = None,
@@ -174,7 +198,7 @@ class AsyncEventStream:
         run_ids: Iterable[int | str] = (),
         *,
         project_id: int | str | None = None,
-        since: str | datetime | None = None,
+        since: str | date | None = None,
         cursor: str | None = None,
         poll_interval: float = 2.0,
         until: str | Iterable[str] | Callable[[RunEvent], object] | None = None,
@@ -225,7 +249,14 @@ class AsyncLiveOperations:
         return AsyncDashboardStream(self._native, "watch", subscribe=subscribe)
 
 
-for _class in (AsyncStream, AsyncRunFollower, AsyncLiveEventStream, AsyncDashboardStream, AsyncEventStream):
+for _class in (
+    AsyncStream,
+    AsyncRunFollower,
+    AsyncLiveEventStream,
+    AsyncDashboardStream,
+    AsyncPager,
+    AsyncEventStream,
+):
     # Tracebacks and `help()` name classes by the path that users import.
     _class.__module__ = "loki_mode_sdk"
 del _class

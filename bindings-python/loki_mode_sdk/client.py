@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from loki_mode_sdk import _native
-from loki_mode_sdk.generated.client import Operations
+from loki_mode_sdk.helpers import Helpers
 from loki_mode_sdk.live import LiveOperations
 
 TYPE_CHECKING = False
@@ -273,7 +273,7 @@ class BaseClient(_Generic[AnyToken]):
         )
 
 
-class AutonomiClient(BaseClient["Token"], Operations, LiveOperations):
+class AutonomiClient(BaseClient["Token"], Helpers, LiveOperations):
     """A client of one control plane.
 
     It can be shared by threads and is usable in a child after a fork. It opens connections when

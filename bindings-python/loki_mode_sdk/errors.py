@@ -12,6 +12,7 @@ __all__ = [
     "DecodeError",
     "FieldError",
     "ForbiddenError",
+    "KeyRotationError",
     "NotAvailableError",
     "NotAvailableOnControlPlaneError",
     "NotFoundError",
@@ -276,6 +277,37 @@ class WebhookVerificationError(AutonomiError):
     def __init__(self, message: str = "", *, reason: str | None = None) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class KeyRotationError(AutonomiError):
+    """A key was rotated, but its new token could not be stored, or the old key not be deleted afterwards.
+
+    The message says which key still works; what went wrong is the `__cause__`.
+
+    Attributes:
+        token: The new token, so that it is not lost; neither the message nor `repr` shows it.
+        new_key_id: Identifier of the new key, if the server said it.
+        old_key_id: Identifier of the old key, which still works, if the server said it.
+        old_key_expires_at: Until when the old key works, as the server says it.
+        stored: Whether the new token was stored.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        token: str = "",
+        new_key_id: str | None = None,
+        old_key_id: str | None = None,
+        old_key_expires_at: str | None = None,
+        stored: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.token = token
+        self.new_key_id = new_key_id
+        self.old_key_id = old_key_id
+        self.old_key_expires_at = old_key_expires_at
+        self.stored = stored
 
 
 for _class in (globals()[_name] for _name in __all__):

@@ -7,7 +7,7 @@ from loki_mode_sdk import _native
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import datetime
+    from datetime import date
     from typing import Callable
 
     from loki_mode_sdk.client import AutonomiClient
@@ -34,7 +34,7 @@ class EventStream:
     def poll_events(
         self,
         run_id: int | str,
-        since: str | datetime | None = None,
+        since: str | date | None = None,
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
@@ -70,7 +70,7 @@ class EventStream:
         self,
         run_id: int | str,
         *,
-        since: str | datetime | None = None,
+        since: str | date | None = None,
         cursor: str | None = None,
         poll_interval: float = 2.0,
         until: str | Iterable[str] | Callable[[RunEvent], object] | None = None,
@@ -120,7 +120,7 @@ class EventStream:
         run_ids: Iterable[int | str] = (),
         *,
         project_id: int | str | None = None,
-        since: str | datetime | None = None,
+        since: str | date | None = None,
         cursor: str | None = None,
         poll_interval: float = 2.0,
         until: str | Iterable[str] | Callable[[RunEvent], object] | None = None,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 else:
     _Base = dict
 
-__all__ = ["Record"]
+__all__ = ["CreatedApiKey", "Record", "RotatedApiKey"]
 
 # The secrets of key creation and rotation; real servers send hash and salt along with the token.
 _SECRETS = frozenset({"token", "hash", "salt"})
@@ -36,7 +36,7 @@ class Record(_Base):
 
     def copy(self) -> Record:
         """Returns a shallow copy that masks secrets as well."""
-        return Record(self)
+        return type(self)(self)
 
     def __or__(self, other: Any) -> Any:
         merged = super().__or__(other)
@@ -45,3 +45,47 @@ class Record(_Base):
     def __ror__(self, other: Any) -> Any:
         merged = super().__ror__(other)
         return merged if merged is NotImplemented else Record(merged)
+
+
+class CreatedApiKey(Record):
+    """A new API key as the server sent it, with its token; what every server sends is an attribute, too."""
+
+    @property
+    def id(self) -> str:
+        """Identifier of the key."""
+        found: str = self["id"]
+        return found
+
+    @property
+    def token(self) -> str:
+        """The token, to be sent as bearer token. It is returned this once."""
+        found: str = self["token"]
+        return found
+
+
+class RotatedApiKey(Record):
+    """The outcome of a rotation as the server sent it; what it means is an attribute, on every server."""
+
+    @property
+    def token(self) -> str:
+        """The new token, to be sent as bearer token. It is returned this once."""
+        found: str = self["token"]
+        return found
+
+    @property
+    def new_key_id(self) -> str | None:
+        """Identifier of the new key, if the server said it."""
+        found: str | None = (self.get("new_key") or {}).get("id")
+        return found
+
+    @property
+    def old_key_id(self) -> str | None:
+        """Identifier of the old key, for `delete_api_key`, if the server said it."""
+        found: str | None = self.get("old_key_id")
+        return found
+
+    @property
+    def old_key_expires_at(self) -> str | None:
+        """When the grace period of the old key ends, if the server said it; real servers do not enforce it."""
+        found: str | None = self.get("old_key_rotation_expires_at")
+        return found

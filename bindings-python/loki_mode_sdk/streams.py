@@ -6,14 +6,29 @@ from loki_mode_sdk import _native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
-    from typing import NoReturn, TypeVar
+    from typing import Generic, NoReturn, TypeVar
 
     from loki_mode_sdk.generated.models import DashboardMessage, LiveEvent, RunEvent
 
     Self = TypeVar("Self", bound="Stream")
+    Item = TypeVar("Item")
 
-__all__ = ["DashboardStream", "LiveEventStream", "RunFollower", "Stream"]
+    class _OfItems(Generic[Item]):
+        pass
+
+else:
+    Item = None
+
+    class _OfItems:
+        """What `typing.Generic` is to type checkers."""
+
+        def __class_getitem__(cls, item):
+            return cls
+
+
+__all__ = ["DashboardStream", "LiveEventStream", "Pager", "RunFollower", "Stream"]
 
 
 class Stream(_native.Stream):
@@ -144,7 +159,43 @@ class DashboardStream(Stream):
         def __next__(self) -> DashboardMessage: ...
 
 
-for _class in (Stream, RunFollower, LiveEventStream, DashboardStream):
+class Pager(Stream, _OfItems[Item]):
+    """An iterator of the items of a list, page by page, made by the `iter_...` methods of a client.
+
+    What is added to the list or removed from it meanwhile neither repeats other items nor hides
+    them. Items without an `id`, those of the audit log, are recognised by their contents and their
+    order. It belongs to the process that made it.
+
+    Raises:
+        NotAvailableError: This server gives only the beginning of the list, whatever it is asked
+            for; or it does not offer the list.
+        AuthenticationError: The token is missing or not valid (401).
+        PermissionDeniedError: The token lacks the scope for this (403).
+        ValidationError: The server refused an argument (400, 422).
+        APITimeoutError: The call for a page took longer than its timeout.
+        APIConnectionError: The server cannot be reached, or the connection was lost.
+        DecodeError: The answer is not what the list is of.
+        AutonomiError: Anything else; see the subclasses. After an error, asking again goes on where
+            it stood.
+    """
+
+    if TYPE_CHECKING:
+
+        def __next__(self) -> Item: ...
+
+    def pages(self) -> Iterator[list[Item]]:
+        """Returns an iterator of lists, one for each page, none of which is empty.
+
+        What was given by the pager itself is not in them.
+        """
+        for first in self:
+            page = [first]
+            while (item := self._at_hand()) is not None:
+                page.append(item)
+            yield page
+
+
+for _class in (Stream, RunFollower, LiveEventStream, DashboardStream, Pager):
     # Tracebacks and `help()` name classes by the path that users import.
     _class.__module__ = "loki_mode_sdk"
 del _class

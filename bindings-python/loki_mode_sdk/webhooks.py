@@ -12,6 +12,7 @@ from loki_mode_sdk.errors import WebhookVerificationError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
     from typing import Any, Protocol, Union
 
     class _HasItems(Protocol):
@@ -66,6 +67,11 @@ class WebhookEvent:
             setattr(self, name, fields.get(name))
         self.payload = payload
 
+    @property
+    def timestamp_dt(self) -> datetime | None:
+        """`timestamp` as a datetime in UTC; a ValueError if it is none."""
+        return None if self.timestamp is None else _native.parse_timestamp(self.timestamp)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.payload!r})"
 
@@ -107,6 +113,11 @@ class ApprovalRequest(WebhookEvent):
         self.gate = approval.get("gate")
         self.context = approval.get("context")
         self.created_at = approval.get("createdAt")
+
+    @property
+    def created_at_dt(self) -> datetime | None:
+        """`created_at` as a datetime in UTC; a ValueError if it is none."""
+        return None if self.created_at is None else _native.parse_timestamp(self.created_at)
 
 
 def verify(

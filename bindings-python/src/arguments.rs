@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
-use crate::errors;
 use crate::finalizing::call;
+use crate::{errors, moments};
 
 /// The arguments of a call, from one Python value for each parameter; `None` is "not given".
 pub(crate) fn convert(operation: &'static Operation, given: &Bound<'_, PyTuple>) -> PyResult<Args> {
@@ -27,6 +27,7 @@ fn convert_one(param: &Param, value: &Bound<'_, PyAny>) -> PyResult<Value> {
         ParamType::Str => {
             text(param.name, value)?.map(Value::Str).ok_or_else(|| mismatch(param.name, "str", value))
         }
+        ParamType::Timestamp => moments::written(param.name, value).map(Value::Str),
         ParamType::Int => integer(value)?.ok_or_else(|| mismatch(param.name, "int", value)),
         ParamType::Bool => match value.cast::<PyBool>() {
             Ok(value) => Ok(Value::Bool(value.is_true())),

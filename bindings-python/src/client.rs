@@ -291,7 +291,7 @@ pub(crate) fn decode<'py>(
     })
 }
 
-fn operation_of(name: &Bound<'_, PyString>) -> PyResult<&'static Operation> {
+pub(crate) fn operation_of(name: &Bound<'_, PyString>) -> PyResult<&'static Operation> {
     let name = name.to_cow()?;
     loki_mode_spec::operation(&name)
         .ok_or_else(|| PySystemError::new_err(format!("the native module knows no operation {name}")))

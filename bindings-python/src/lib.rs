@@ -14,6 +14,7 @@ mod finalizing;
 mod generated;
 mod logs;
 mod models;
+mod moments;
 mod objects;
 mod options;
 mod signals;
@@ -33,6 +34,8 @@ mod _native {
     #[pymodule_export]
     use crate::events::{EventStream, Stream};
     #[pymodule_export]
+    use crate::moments::parse_timestamp;
+    #[pymodule_export]
     use crate::webhooks::{parse_webhook, sign_webhook, verify_webhook};
 
     #[pymodule_export]
@@ -41,6 +44,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        crate::generated::models::register(module)
+        crate::generated::models::register(module)?;
+        crate::moments::add_properties(module)
     }
 }

@@ -4,6 +4,7 @@ use std::vec::Drain;
 
 use loki_mode_core::decode::{Builder, Refusal};
 use loki_mode_spec::Model;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyNone, PyString};
@@ -135,16 +136,22 @@ impl<'py> Builder for Objects<'py> {
         self.keep(outcome)
     }
 
-    fn record(&mut self, _: &'static Model, fields: Self::Object) -> Result<Self::Value, Refusal> {
+    fn record(&mut self, model: &'static Model, fields: Self::Object) -> Result<Self::Value, Refusal> {
         let dict = self.end_object(fields)?;
-        let outcome = record_class(self.py).and_then(|class| call(class, (dict,), None));
+        let outcome = record_class(self.py, model).and_then(|class| call(&class, (dict,), None));
         self.keep(outcome)
     }
 }
 
-fn record_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    CLASS.import(py, "loki_mode_sdk.records", "Record")
+/// The class of a record: one of the model's name, where there is one.
+fn record_class<'py>(py: Python<'py>, model: &Model) -> PyResult<Bound<'py, PyAny>> {
+    static RECORDS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let module =
+        RECORDS.get_or_try_init(py, || py.import("loki_mode_sdk.records").map(Bound::unbind))?.bind(py);
+    match module.getattr_opt(model.name)? {
+        Some(class) => Ok(class),
+        None => module.getattr(intern!(py, "Record")),
+    }
 }
 
 /// Strings of one answer: in a list most of them are keys and states that come again in every row, and one object can

@@ -1,10 +1,12 @@
 //! The Python face: annotated source for clients and helper classes, native model classes and their stub.
 
+mod paging;
+
 use std::collections::BTreeSet;
 
 use loki_mode_spec::{
-    EVENT_TYPES, FieldType, Location, Manager, Model, Need, Operation, Param, ParamType, Presence, Returns,
-    STREAMS, models, operations,
+    Bridge, EVENT_TYPES, FieldType, Location, Manager, Model, Need, Operation, Param, ParamType, Presence,
+    Returns, STREAMS, models, operations,
 };
 use minijinja::{Environment, context};
 use serde::Serialize;
@@ -47,23 +49,36 @@ pub(crate) fn outputs() -> Vec<Output> {
         path: format!("{FOLDER}/{name}"),
         text: render(template, context! { aio => name.starts_with("aio_"), ..values }),
     };
+    let paged = |name: &str, aio: bool| {
+        let operations = paging::all(aio);
+        let models: BTreeSet<_> = operations.iter().map(|operation| operation.items).collect();
+        python(name, include_str!("../templates/python/paging.py.j2"), context! { operations, models })
+    };
     let client_template = include_str!("../templates/python/client.py.j2");
     let raw_template = include_str!("../templates/python/raw.py.j2");
     let raw_stub_template = include_str!("../templates/python/raw.pyi.j2");
     let managers_template = include_str!("../templates/python/managers.py.j2");
     let client_models = used_models(operations.iter());
+    let records: BTreeSet<_> = loki_mode_spec::operations()
+        .filter_map(|operation| match operation.returns {
+            Returns::Record(model) => Some(model.name),
+            _ => None,
+        })
+        .collect();
     let loki_methods = loki_methods();
     let loki_models = used_models(loki_methods.iter());
     let event_types: Vec<_> = EVENT_TYPES.iter().map(|event| event.name).collect();
     let manager_models = used_models(managers.iter().flat_map(|manager| &manager.operations));
     vec![
         python("__init__.py", include_str!("../templates/python/init.py.j2"), context! {}),
-        python("client.py", client_template, context! { operations, models => client_models }),
-        python("aio_client.py", client_template, context! { operations, models => client_models }),
+        python("client.py", client_template, context! { operations, models => client_models, records }),
+        python("aio_client.py", client_template, context! { operations, models => client_models, records }),
+        paged("paging.py", false),
+        paged("aio_paging.py", true),
         python("raw.py", raw_template, context! {}),
         python("aio_raw.py", raw_template, context! {}),
-        python("raw.pyi", raw_stub_template, context! { operations, models => client_models }),
-        python("aio_raw.pyi", raw_stub_template, context! { operations, models => client_models }),
+        python("raw.pyi", raw_stub_template, context! { operations, models => client_models, records }),
+        python("aio_raw.pyi", raw_stub_template, context! { operations, models => client_models, records }),
         python(
             "managers.py",
             managers_template,
@@ -134,6 +149,8 @@ struct ClassField {
     ty: String,
     /// The type of the constructor's parameter.
     parameter: String,
+    /// The type of the property that has it as a `datetime`; empty if it is no timestamp.
+    moment: &'static str,
 }
 
 fn class(model: &'static Model) -> Class {
@@ -162,6 +179,11 @@ fn class(model: &'static Model) -> Class {
                     parameter: match field.presence {
                         Presence::Required => ty.clone(),
                         Presence::Expected | Presence::Optional => format!("{nullable} = None"),
+                    },
+                    moment: match (field.ty, optional) {
+                        (FieldType::Timestamp, true) => "datetime | None",
+                        (FieldType::Timestamp, false) => "datetime",
+                        _ => "",
                     },
                     ty: if optional { nullable } else { ty },
                 }
@@ -243,8 +265,8 @@ fn operation(operation: &'static Operation) -> PythonOperation {
     let names = |params: &[&'static Param]| params.iter().map(|param| param.name).collect::<Vec<_>>();
     let returns = match operation.returns {
         Returns::Nothing => "None".to_owned(),
-        Returns::Object | Returns::Record(_) => "dict[str, Any]".to_owned(),
-        Returns::Model(model) => model.name.to_owned(),
+        Returns::Object => "dict[str, Any]".to_owned(),
+        Returns::Model(model) | Returns::Record(model) => model.name.to_owned(),
         Returns::List(model, _) => format!("list[{}]", model.name),
     };
     PythonOperation {
@@ -286,6 +308,8 @@ fn parameter(param: &Param) -> String {
     let ty = match param.ty {
         ParamType::Id => "int | str",
         ParamType::Str => "str",
+        // A `datetime` is a `date`, too.
+        ParamType::Timestamp => "str | date",
         ParamType::Int => "int",
         ParamType::Bool => "bool",
         ParamType::StrList => "list[str]",
@@ -362,11 +386,20 @@ fn docstring(operation: &Operation) -> String {
     text.push_str(&format!("\n{pad}Raises:\n"));
     let has_id = operation.params.iter().any(|param| param.location == Location::Path);
     let not_found = has_id.then_some(("NotFoundError", "There is no such thing (404)."));
-    for (name, doc) in not_found.iter().chain(COMMON_ERRORS) {
+    let conflict = has_states(operation).then_some((
+        "ConflictError",
+        "It is in a state in which that cannot be done; the message names the state (409).",
+    ));
+    for (name, doc) in not_found.iter().chain(&conflict).chain(COMMON_ERRORS) {
         text.push_str(&format!("{pad}    {}\n", wrapped_hanging(&format!("{name}: {doc}"), INDENT + 4)));
     }
     text.push_str(&pad);
     text
+}
+
+/// Whether it can be refused for the state of what it is done to.
+fn has_states(operation: &Operation) -> bool {
+    operation.bridges.iter().any(|bridge| matches!(bridge, Bridge::NotFoundOrWrongState(_)))
 }
 
 fn with_known(doc: &str, known: &[&str]) -> String {

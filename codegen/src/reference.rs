@@ -160,6 +160,7 @@ fn param_row(param: &Param) -> ParamRow {
     let kind = match param.ty {
         ParamType::Id => "integer or string",
         ParamType::Str => "string",
+        ParamType::Timestamp => "date or timestamp",
         ParamType::Int => "integer",
         ParamType::Bool => "boolean",
         ParamType::StrList => "list of strings",
@@ -282,11 +283,16 @@ const fn bridge_note(bridge: Bridge) -> &'static str {
         Bridge::AuditEntriesChecked => {
             "v5.51 does not send `entries_checked`; it is then the sum over the files in `results`."
         }
+        Bridge::AuditDays => {
+            "Real servers know nothing finer than days: entries of the first and the last one that are out of bounds are left out \
+             here, and more are asked for until there are `limit`."
+        }
         Bridge::TenantRequired => {
             "If the server refuses the call for want of `tenant_id`, the error says what to do."
         }
         Bridge::NotFoundOrWrongState(_) => {
-            "Real servers answer 404 in the wrong state, too; the message of the `NotFoundError` says so."
+            "Real servers answer 404 in the wrong state, too. The run is then asked for (`GET`): if it is there, that raises `ConflictError` \
+             with its state, otherwise `NotFoundError`."
         }
         Bridge::KeyNotFoundAs400 => {
             "Real servers answer 400 for a key that they do not know; that raises `NotFoundError`."
@@ -327,6 +333,7 @@ fn python_param(param: &Param) -> String {
     let ty = match param.ty {
         ParamType::Id => "int | str",
         ParamType::Str => "str",
+        ParamType::Timestamp => "str | date",
         ParamType::Int => "int",
         ParamType::Bool => "bool",
         ParamType::StrList => "list[str]",
@@ -375,6 +382,7 @@ fn typescript_param(param: &Param, name: &str) -> String {
     let ty = match param.ty {
         ParamType::Id => "number | string",
         ParamType::Str => "string",
+        ParamType::Timestamp => "string | Date",
         ParamType::Int => "number",
         ParamType::Bool => "boolean",
         ParamType::StrList => "string[]",

@@ -30,6 +30,8 @@ pub(crate) fn outputs() -> Vec<Output> {
         .collect();
     let mut returned: Vec<_> =
         loki_mode_spec::operations().filter_map(|operation| returned_model(&operation.returns)).collect();
+    let items = loki_mode_spec::operations().filter_map(Operation::paged_items);
+    returned.extend(items.map(|(model, _)| model.name));
     returned.sort_unstable();
     returned.dedup();
     let structures: Vec<_> = models().map(structure).collect();
@@ -69,6 +71,14 @@ struct MethodText {
     values: Vec<String>,
     chapter: usize,
     index: usize,
+    pages: Option<PagesText>,
+}
+
+/// The method that goes through the whole list.
+#[derive(Serialize)]
+struct PagesText {
+    doc: Vec<String>,
+    signature: String,
 }
 
 /// A parameter that can be left out.
@@ -104,12 +114,40 @@ fn method(chapter: usize, index: usize, operation: &'static Operation) -> Method
         doc: wrap(operation.doc, WIDTH - "    /// ".len()),
         route: wrap(&route(operation), WIDTH - "    /// ".len()),
         options_type: options_type(operation.name),
-        signature: signature(operation, !options.is_empty()),
-        options,
+        signature: method_head(
+            operation.name,
+            operation,
+            !options.is_empty(),
+            &[],
+            &return_type(&operation.returns),
+        ),
         values: values.collect(),
         chapter,
         index,
+        pages: pages(operation, !options.is_empty()),
+        options,
     }
+}
+
+fn pages(operation: &'static Operation, has_options: bool) -> Option<PagesText> {
+    let paging = operation.paging?;
+    let (items, _) = operation.paged_items()?;
+    let doc = format!(
+        "Gives everything that [`Client::{}`] lists, item by item, asking for a page when it is wanted. The options must not set \
+         `{}` and `{}`.",
+        operation.name, paging.limit, paging.offset
+    );
+    let returned = format!("Items<{}>", items.name);
+    Some(PagesText {
+        doc: wrap(&doc, WIDTH - "    /// ".len()),
+        signature: method_head(
+            paging.method,
+            operation,
+            has_options,
+            &["pages: PageOptions".to_owned()],
+            &returned,
+        ),
+    })
 }
 
 fn param_doc(param: &Param) -> String {
@@ -129,7 +167,13 @@ fn route(operation: &Operation) -> String {
     }
 }
 
-fn signature(operation: &Operation, has_options: bool) -> String {
+fn method_head(
+    name: &str,
+    operation: &Operation,
+    has_options: bool,
+    others: &[String],
+    returned: &str,
+) -> String {
     let mut arguments = vec!["&self".to_owned()];
     for param in operation.params.iter().filter(|param| param.need == Need::Required) {
         arguments.push(format!("{}: {}", identifier(param.name), argument_type(param.ty)));
@@ -137,14 +181,13 @@ fn signature(operation: &Operation, has_options: bool) -> String {
     if has_options {
         arguments.push(format!("options: &{}", options_type(operation.name)));
     }
-    let returned = return_type(&operation.returns);
-    let line =
-        format!("    pub fn {}({}) -> Result<{returned}, Error> {{", operation.name, arguments.join(", "));
+    arguments.extend_from_slice(others);
+    let line = format!("    pub fn {name}({}) -> Result<{returned}, Error> {{", arguments.join(", "));
     if line.len() <= WIDTH {
         return line;
     }
     let arguments: String = arguments.iter().map(|argument| format!("        {argument},\n")).collect();
-    format!("    pub fn {}(\n{arguments}    ) -> Result<{returned}, Error> {{", operation.name)
+    format!("    pub fn {name}(\n{arguments}    ) -> Result<{returned}, Error> {{")
 }
 
 fn options_type(name: &str) -> String {
@@ -159,7 +202,7 @@ fn options_type(name: &str) -> String {
 const fn argument_type(ty: ParamType) -> &'static str {
     match ty {
         ParamType::Id => "impl Into<Id>",
-        ParamType::Str => "&str",
+        ParamType::Str | ParamType::Timestamp => "&str",
         ParamType::Int => "i64",
         ParamType::Bool => "bool",
         ParamType::StrList => "Vec<String>",
@@ -170,7 +213,7 @@ const fn argument_type(ty: ParamType) -> &'static str {
 const fn option_type(ty: ParamType) -> &'static str {
     match ty {
         ParamType::Id => "Id",
-        ParamType::Str => "String",
+        ParamType::Str | ParamType::Timestamp => "String",
         ParamType::Int => "i64",
         ParamType::Bool => "bool",
         ParamType::StrList => "Vec<String>",

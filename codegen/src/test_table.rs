@@ -109,6 +109,7 @@ fn param_entry(param: &Param) -> ParamEntry {
         r#type: match param.ty {
             ParamType::Id => "id",
             ParamType::Str => "string",
+            ParamType::Timestamp => "timestamp",
             ParamType::Int => "integer",
             ParamType::Bool => "boolean",
             ParamType::StrList => "string list",

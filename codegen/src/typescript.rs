@@ -1,11 +1,13 @@
 //! Writes the TypeScript face: the client, the manager classes, the interfaces and the table by which arguments are
 //! checked. What it returns is already as biome formats it.
 
+mod paging;
+
 use std::collections::BTreeSet;
 
 use loki_mode_spec::{
-    CHAPTERS, EVENT_TYPES, Field, FieldType, LIVE_EVENT, Manager, Model, Need, Operation, Param, ParamType,
-    Presence, Returns, TypeScriptArguments, operation, operations,
+    Bridge, CHAPTERS, EVENT_TYPES, Field, FieldType, LIVE_EVENT, Manager, Model, Need, Operation, Param,
+    ParamType, Presence, Returns, TypeScriptArguments, operation, operations,
 };
 use minijinja::{Environment, Value, context};
 use serde::Serialize;
@@ -41,18 +43,19 @@ pub(crate) fn outputs() -> Vec<Output> {
 }
 
 fn data() -> Value {
-    let methods: Vec<Method> = operations().map(Method::new).collect();
+    let methods: Vec<Method> =
+        operations().flat_map(|of| [Some(Method::new(of)), paging::method(of)]).flatten().collect();
     let managers: Vec<ManagerClass> =
         [Manager::Sessions, Manager::Tasks].into_iter().map(ManagerClass::new).collect();
     let chapters: Vec<ModelChapter> = CHAPTERS.iter().map(ModelChapter::new).collect();
     let tables: Vec<String> = operations().map(operation_table).collect();
     context! {
         methods,
-        client_imports => imports(operations()),
+        client_imports => imports(operations(), paged_names()),
         loki_methods => loki_methods(),
-        loki_imports => imports(operations().filter(|operation| operation.loki_method.is_some())),
+        loki_imports => imports(operations().filter(|operation| operation.loki_method.is_some()), []),
         managers,
-        manager_imports => imports(operations().filter(|operation| operation.manager.is_some())),
+        manager_imports => imports(operations().filter(|operation| operation.manager.is_some()), []),
         chapters,
         event_data => event_data(),
         event_types => event_types(),
@@ -60,9 +63,20 @@ fn data() -> Value {
     }
 }
 
+/// What the signatures of the methods that go through lists name beside those.
+fn paged_names() -> impl Iterator<Item = String> {
+    operations().flat_map(|operation| {
+        let items = operation.paged_items().map(|(items, _)| items.name.to_owned());
+        [items, paging::options_interface(operation)].into_iter().flatten()
+    })
+}
+
 /// The import of all interfaces that the signatures of these operations name.
-fn imports(operations: impl Iterator<Item = &'static Operation>) -> String {
-    let mut names = BTreeSet::new();
+fn imports(
+    operations: impl Iterator<Item = &'static Operation>,
+    others: impl IntoIterator<Item = String>,
+) -> String {
+    let mut names: BTreeSet<String> = others.into_iter().collect();
     for operation in operations {
         names.extend(returned_model(operation).map(|model| model.name.to_owned()));
         names.extend(options_interface(operation));
@@ -196,9 +210,9 @@ impl ModelChapter {
         let models = chapter.models.iter().filter(|model| model.name != LIVE_EVENT.name);
         let models = models.map(|model| TypeDeclaration::model(chapter, model));
         let inputs = chapter.operations.iter().flat_map(|operation| {
-            [TypeDeclaration::parameters(operation), TypeDeclaration::options(operation)]
-                .into_iter()
-                .flatten()
+            let (parameters, options) =
+                (TypeDeclaration::parameters(operation), TypeDeclaration::options(operation));
+            [parameters, options, paging::options(operation)].into_iter().flatten()
         });
         ModelChapter { types: models.chain(inputs).collect() }
     }
@@ -312,10 +326,11 @@ fn operation_table(operation: &'static Operation) -> String {
         Returns::Object | Returns::Model(_) | Returns::List(..) => "data",
     };
     format!(
-        "export const {}: Operation = {{\n  name: '{}',\n  method: '{}',\n  params: {params},\n  answer: '{answer}',\n}};",
+        "export const {}: Operation = {{\n  name: '{}',\n  method: '{}',\n  params: {params},\n  answer: '{answer}',{}\n}};",
         operation.name.to_uppercase(),
         operation.name,
         camel(operation.name),
+        paging::entry(operation),
     )
 }
 
@@ -364,6 +379,10 @@ fn method_doc(operation: &'static Operation) -> String {
     paragraphs.push(format!("@returns {}", returns_doc(operation)));
     if operation.path.contains('{') {
         paragraphs.push("@throws {@link NotFoundError} if the server does not know it.".to_owned());
+    }
+    if operation.bridges.iter().any(|bridge| matches!(bridge, Bridge::NotFoundOrWrongState(_))) {
+        let conflict = "@throws {@link ConflictError} if it is in a state in which that cannot be done; the message names the state.";
+        paragraphs.push(conflict.to_owned());
     }
     paragraphs.push(
         "@throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be reached."
@@ -417,7 +436,11 @@ fn reworded(doc: &str, of: Option<&'static Operation>) -> String {
             _ if index % 2 == 0 => None,
             Some((TypeScriptArguments::Object(_), param)) => Some(param.wire.to_owned()),
             Some((TypeScriptArguments::Positional, _)) => Some(camel(name)),
-            None => operation(name).map(|_| camel(name)),
+            None => {
+                let is_iterator =
+                    operations().any(|of| of.paging.is_some_and(|paging| paging.method == name));
+                (operation(name).is_some() || is_iterator).then(|| camel(name))
+            }
         };
         if let Some(renamed) = renamed {
             text.push_str(&renamed);
@@ -471,6 +494,7 @@ fn param_type(param: &Param) -> String {
             format!("Known<{}>", values.join(" | "))
         }
         ParamType::Str => "string".to_owned(),
+        ParamType::Timestamp => "string | Date".to_owned(),
         ParamType::Int => "number".to_owned(),
         ParamType::Bool => "boolean".to_owned(),
         ParamType::StrList => "readonly string[]".to_owned(),
@@ -482,6 +506,7 @@ const fn check_type(ty: ParamType) -> &'static str {
     match ty {
         ParamType::Id => "id",
         ParamType::Str => "string",
+        ParamType::Timestamp => "timestamp",
         ParamType::Int => "integer",
         ParamType::Bool => "boolean",
         ParamType::StrList => "strings",

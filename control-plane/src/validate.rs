@@ -318,7 +318,7 @@ impl Check {
 
     fn value(&self, param: &Param, raw: &str) -> Result<Input, Wrong> {
         match param.ty {
-            ParamType::Str => text(raw).map(Input::Text),
+            ParamType::Str | ParamType::Timestamp => text(raw).map(Input::Text),
             ParamType::Id if self.profile.spelt_ids() && raw.starts_with('"') => {
                 Ok(Input::Int(spelt_id(&text(raw)?)))
             }

@@ -6,6 +6,7 @@ use loki_mode_spec::{Need, Operation, Param, ParamType};
 use serde_json::value::RawValue;
 
 use crate::error::Error;
+use crate::events::parse_timestamp;
 
 /// One argument.
 #[derive(Clone, PartialEq)]
@@ -214,11 +215,11 @@ impl Args {
         self.get(operation.params.iter().position(|param| param.name == name)?)
     }
 
-    /// The same with another value for the parameter of this name.
-    pub(crate) fn with(&self, operation: &Operation, name: &str, value: Value) -> Self {
+    /// The same with another value, or none, for the parameter of this name.
+    pub(crate) fn with(&self, operation: &Operation, name: &str, value: Option<Value>) -> Self {
         let mut values = self.0.clone();
         if let Some(index) = operation.params.iter().position(|param| param.name == name) {
-            values[index] = Some(value);
+            values[index] = value;
         }
         Args(values)
     }
@@ -268,13 +269,20 @@ fn check(operation: &Operation, param: &Param, value: Option<&Value>) -> Result<
     let kind = value.kind();
     let (fits, expected) = match param.ty {
         ParamType::Id => (matches!(kind, Kind::Int | Kind::Str), "an integer or a string"),
-        ParamType::Str => (kind == Kind::Str, "a string"),
+        ParamType::Str | ParamType::Timestamp => (kind == Kind::Str, "a string"),
         ParamType::Int => (kind == Kind::Int, "an integer"),
         ParamType::Bool => (kind == Kind::Bool, "a boolean"),
         ParamType::StrList => (kind == Kind::List && is_string_list(value), "a list of strings"),
         ParamType::Object => (kind == Kind::Object, "an object"),
     };
     if fits {
+        if param.ty == ParamType::Timestamp && parse_timestamp(&value.to_text()).is_none() {
+            let expected = "a date like 2026-11-21, or a timestamp like 2026-11-21T22:49:47Z";
+            return Err(Error::config(
+                name,
+                format!("`{name}` must be {expected}, in UTC unless it says otherwise"),
+            ));
+        }
         return Ok(());
     }
     let got = match (param.ty, kind) {

@@ -2,6 +2,7 @@
 //!
 //! Each is pure; the client decides when they are asked, by the operation's entry in the table.
 
+mod audit;
 mod sessions;
 
 use std::borrow::Cow;
@@ -12,8 +13,11 @@ use serde_json::value::RawValue;
 
 use crate::args::{Args, Value};
 use crate::error::{ErrorInfo, ErrorKind};
+use crate::refusal;
 use crate::response::Answer;
+use crate::run_state::RunState;
 
+pub(crate) use audit::{Span, with_days};
 pub(crate) use sessions::{
     session_in_status, session_list, session_of_id, sessions_from_status, status_of_session,
 };
@@ -32,7 +36,7 @@ pub(crate) fn with_the_servers_status(operation: &Operation, args: &Args, answer
     allowed_statuses(&answer.body)?
         .iter()
         .any(|word| word == other)
-        .then(|| args.with(operation, "status", Value::Str((*other).to_owned())))
+        .then(|| args.with(operation, "status", Some(Value::Str((*other).to_owned()))))
 }
 
 /// The words that a refusal of `status` names: in its text, its pattern or its list of expected values.
@@ -155,6 +159,22 @@ pub(crate) fn explain_wrong_state(done: &str, info: &mut ErrorInfo) {
     if info.kind == ErrorKind::NotFound {
         info.message.push_str(&format!(": not found, or not in a state in which it can be {done}"));
     }
+}
+
+/// The same, once the run was looked at: it is there, and so its state is the reason. False if it does not say its state.
+pub(crate) fn run_in_wrong_state(id: Option<&Value>, run: &[u8], info: &mut ErrorInfo) -> bool {
+    let Ok(state) = serde_json::from_slice::<RunState<'_>>(run) else { return false };
+    let Some(status) = &state.status else { return false };
+    let ended = if state.has_ended() { "has already ended" } else { "has not ended yet" };
+    info.kind = ErrorKind::Conflict;
+    info.status_code = Some(409);
+    let id = id.map(Value::to_text).unwrap_or_default();
+    info.message = format!(
+        "{}: run {id} {ended}: {} (this server answers 404 for that, too)",
+        place(info),
+        refusal::excerpt(status)
+    );
+    true
 }
 
 /// [`KeyNotFoundAs400`](loki_mode_spec::Bridge::KeyNotFoundAs400): a 400 that says that the key does not exist.

@@ -89,6 +89,14 @@ pub fn payload<'a>(returns: &'static Returns, body: &'a [u8]) -> Result<&'a str,
     }
 }
 
+/// The text of a list that stands bare or under one of these keys.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn list<'a>(text: &'a str, keys: &'static [&'static str]) -> Result<&'a str, DecodeFailure> {
+    list_text(text.as_bytes(), keys).map(|(list, _)| list)
+}
+
 fn secrets_possible(returns: &Returns) -> bool {
     match returns {
         Returns::Model(model) | Returns::Record(model) | Returns::List(model, _) => has_secrets(model),

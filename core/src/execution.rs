@@ -1,6 +1,7 @@
 //! One call from its arguments to its answer: the only place where request, dialect, retry, transport and bridges
 //! meet.
 
+mod audit;
 mod streaming;
 mod unanswered;
 
@@ -8,7 +9,7 @@ use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use loki_mode_spec::{Bridge, GET_STATUS, Operation};
+use loki_mode_spec::{Bridge, GET_RUN, GET_STATUS, Operation};
 use ureq::http::{HeaderName, HeaderValue, Method};
 
 use crate::args::{Args, Value};
@@ -111,6 +112,17 @@ impl<'a> Execution<'a> {
             Request::new(operation, operation.path, args)?;
             return self.sessions(bridge, args);
         }
+        let daily;
+        let args = if operation.bridges.contains(&Bridge::AuditDays) {
+            let span;
+            (daily, span) = bridges::with_days(operation, args);
+            match span {
+                Some(span) => return self.audit(&daily, span),
+                None => &daily,
+            }
+        } else {
+            args
+        };
         let mut answer = self.ask(args)?;
         if let Some((bridge, lacks_them)) = sessions
             && is_unknown_route(operation.method, &answer)
@@ -126,8 +138,40 @@ impl<'a> Execution<'a> {
         if answer.is_success() || self.reports_health(&answer) {
             self.accept(answer)
         } else {
-            Err(self.refuse(&answer))
+            Err(self.explain(args, &answer))
         }
+    }
+
+    /// A refusal; where it can mean two things, the server is asked which.
+    fn explain(&mut self, args: &Args, answer: &Answer) -> Error {
+        let ambiguous = answer.status == 404 && !is_unknown_route(self.operation.method, answer);
+        let asks =
+            self.operation.bridges.iter().any(|bridge| matches!(bridge, Bridge::NotFoundOrWrongState(_)));
+        if !(ambiguous && asks) {
+            return self.refuse(answer);
+        }
+        let run = match self.look_at_run(args) {
+            Ok(run) => run,
+            Err(error @ (Error::Cancelled(_) | Error::Interrupted(_))) => return error,
+            // It could not be found out: the refusal says what it can mean.
+            Err(_) => return self.refuse(answer),
+        };
+        let mut info = refusal::refusal(self.operation, answer);
+        if run.is_success() {
+            if !bridges::run_in_wrong_state(args.get(0), &run.body, &mut info) {
+                return self.refuse(answer);
+            }
+        } else if run.status != 404 || is_unknown_route(GET_RUN.method, &run) {
+            return self.refuse(answer);
+        }
+        self.counted(info)
+    }
+
+    /// The run that the first argument names.
+    fn look_at_run(&mut self, args: &Args) -> Result<Answer, Error> {
+        let run = Args::new(&GET_RUN, vec![args.get(0).cloned()])?;
+        let path = self.client.server.dialect.route(&GET_RUN).path;
+        self.send(&Request::new(&GET_RUN, path, &run)?)
     }
 
     /// Whether an unsuccessful answer is what the operation asked for.

@@ -97,7 +97,7 @@ impl Response {
         decode::payload(&self.operation.returns, &self.body).map_err(|failure| self.failure(failure))
     }
 
-    fn failure(&self, mut failure: decode::DecodeFailure) -> Error {
+    pub(crate) fn failure(&self, mut failure: decode::DecodeFailure) -> Error {
         let mut body = self.body.clone();
         if let Some(token) = self.authorization.as_ref().and_then(token_of) {
             mask_body(&mut body, token);

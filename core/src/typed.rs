@@ -111,6 +111,10 @@ impl Values {
         self.0.push(Some(value.into()));
     }
 
+    pub(crate) fn into_list(self) -> Vec<Option<Value>> {
+        self.0
+    }
+
     pub(crate) fn maybe<T: Clone + Into<Value>>(&mut self, value: &Option<T>) {
         self.0.push(value.clone().map(Into::into));
     }

@@ -49,16 +49,29 @@ pub(crate) const CHAPTER: Chapter = Chapter {
     operations: &[
         Operation::get("query_audit", "/api/audit", Returns::List(&AUDIT_ENTRY, &["entries", "audit"]))
             .v2("/api/v2/audit")
-            .doc("Returns entries of the audit log, newest first.")
+            .doc(
+                "Returns entries of the audit log, newest first: `limit` of them at the most. Servers do not say whether there are \
+                 others; `iter_audit` gives all.",
+            )
             .params(&[
-                Param::query("start_date", ParamType::Str, "First day, as `YYYY-MM-DD` in UTC."),
-                Param::query("end_date", ParamType::Str, "Last day, as `YYYY-MM-DD` in UTC."),
+                Param::query(
+                    "start_date",
+                    ParamType::Timestamp,
+                    "Only entries of this day (in UTC) or time, or later ones.",
+                ),
+                Param::query(
+                    "end_date",
+                    ParamType::Timestamp,
+                    "Only entries of this day (in UTC) or time, or earlier ones.",
+                ),
                 Param::query("action", ParamType::Str, "Only this action."),
                 Param::query("limit", ParamType::Int, "How many at most: 1 to 10000.").default_int(100),
                 Param::query("resource_type", ParamType::Str, "Only this kind of thing.").keyword(),
                 Param::query("offset", ParamType::Int, "How many to skip: 0 or more.").keyword(),
             ])
-            .typescript_object("AuditQueryParams"),
+            .typescript_object("AuditQueryParams")
+            .paged("iter_audit", 10_000)
+            .bridges(&[Bridge::AuditDays]),
         Operation::get("verify_audit", "/api/audit/verify", Returns::Model(&AUDIT_VERIFY_RESULT))
             .v2("/api/v2/audit/verify")
             .doc("Checks the hash chain of the audit log and names the first entry that does not fit.")

@@ -1,7 +1,7 @@
 //! Const builders, so that an entry of the table reads as what it says and nothing else.
 
 use crate::operation::{
-    Bridge, Field, FieldType, Location, Manager, Method, Need, Operation, Param, ParamType, Presence,
+    Bridge, Field, FieldType, Location, Manager, Method, Need, Operation, Paging, Param, ParamType, Presence,
     Returns, TypeScriptArguments,
 };
 
@@ -22,6 +22,7 @@ impl Operation {
             manager: None,
             loki_method: None,
             typescript_arguments: TypeScriptArguments::Positional,
+            paging: None,
         }
     }
 
@@ -90,6 +91,12 @@ impl Operation {
     /// Offers the operation on a helper class too.
     pub const fn on(mut self, manager: Manager) -> Self {
         self.manager = Some(manager);
+        self
+    }
+
+    /// Has all of the list given page by page by a method of this name; `largest` is the longest page that servers give.
+    pub const fn paged(mut self, method: &'static str, largest: i64) -> Self {
+        self.paging = Some(Paging { method, limit: "limit", offset: "offset", largest });
         self
     }
 

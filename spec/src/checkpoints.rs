@@ -36,7 +36,10 @@ pub(crate) const CHAPTER: Chapter = Chapter {
         "/api/checkpoints",
         Returns::List(&CHECKPOINT, &["checkpoints"]),
     )
-    .doc("Lists checkpoints, newest first.")
+    .doc(
+        "Lists checkpoints, newest first. Servers answer 20 at the most unless `limit` says otherwise, and never more than 200; they do \
+         not say whether there are others.",
+    )
     .params(&[Param::query(
         "limit",
         ParamType::Int,

@@ -21,9 +21,10 @@ mod tenants;
 
 pub use live::{EVENT_TYPES, EventType, LIVE_EVENT};
 pub use operation::{
-    Bridge, Field, FieldType, Location, Manager, Method, Model, Need, Operation, Param, ParamType, Presence,
-    Returns, TypeScriptArguments,
+    Bridge, Field, FieldType, Location, Manager, Method, Model, Need, Operation, PagedItems, Paging, Param,
+    ParamType, Presence, Returns, TypeScriptArguments,
 };
+pub use runs::GET_RUN;
 pub use status::GET_STATUS;
 pub use streams::{EVENTS, STREAMS, Stream, StreamKind, WATCH};
 

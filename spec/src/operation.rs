@@ -57,7 +57,40 @@ pub struct Operation {
     pub loki_method: Option<&'static str>,
     /// How the TypeScript face takes its parameters.
     pub typescript_arguments: TypeScriptArguments,
+    /// How all of a long list is had.
+    pub paging: Option<Paging>,
 }
+
+/// How a long list is had page by page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paging {
+    /// The name in snake case of the method that gives all items.
+    pub method: &'static str,
+    /// The parameter that says how many items a page has at the most.
+    pub limit: &'static str,
+    /// The parameter that says how many items stand before the page.
+    pub offset: &'static str,
+    /// The longest page that servers give.
+    pub largest: i64,
+}
+
+impl Operation {
+    /// What a page is a list of, and the keys under which that list may stand; none where it is not paged.
+    pub fn paged_items(&self) -> Option<PagedItems> {
+        self.paging?;
+        match self.returns {
+            Returns::List(model, keys) => Some((model, keys)),
+            Returns::Model(model) => model.fields.iter().find_map(|field| match field.ty {
+                FieldType::List(items) => Some((items, std::slice::from_ref(&field.wire))),
+                _ => None,
+            }),
+            Returns::Nothing | Returns::Object | Returns::Record(_) => None,
+        }
+    }
+}
+
+/// A model, and the keys under which a list of it may stand.
+pub type PagedItems = (&'static Model, &'static [&'static str]);
 
 /// A helper class of the guide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +161,8 @@ pub enum ParamType {
     Id,
     /// A string.
     Str,
+    /// A date, or a date with a time: text as servers write it, or what the language has for it.
+    Timestamp,
     /// An integer.
     Int,
     /// True or false.
@@ -253,6 +288,9 @@ pub enum Bridge {
     TimelineOfUnknownRun,
     /// `entries_checked` missing at the top of an audit verification is the sum over its files.
     AuditEntriesChecked,
+    /// Servers compare dates with the days of their logs, as text: `start_date` and `end_date` are sent as days, and
+    /// finer ones are looked after on this side, page by page.
+    AuditDays,
     /// A refusal for want of `tenant_id` is explained.
     TenantRequired,
     /// A 404 that also means "not in a state in which it can be" cancelled, say, is explained; holds that word.

@@ -46,14 +46,16 @@ pub(crate) const CHAPTER: Chapter = Chapter {
     operations: &[
         Operation::get("list_projects", "/api/projects", Returns::List(&PROJECT, &["projects"]))
             .doc(
-                "Lists projects, newest first. A server may cap the list: v9.22 answers 50 unless `limit` says otherwise, \
-                 v5.51 answers all and ignores `limit` and `offset`.",
+                "Lists projects, newest first. A server may cap the list: v9.22 answers 50 at the most unless `limit` says \
+                 otherwise, and does not say whether there are others; v5.51 answers all and ignores `limit` and `offset`. \
+                 `iter_projects` gives all on either.",
             )
             .params(&[
                 Param::query("status", ParamType::Str, "Only projects in this state.").keyword().known(STATUSES),
                 Param::query("limit", ParamType::Int, "How many at most: 1 to 500.").keyword(),
                 Param::query("offset", ParamType::Int, "How many to skip: 0 or more.").keyword(),
-            ]),
+            ])
+            .paged("iter_projects", 500),
         Operation::get("get_project", "/api/projects/{project_id}", Returns::Model(&PROJECT))
             .doc("Returns one project.")
             .params(&[PROJECT_ID]),

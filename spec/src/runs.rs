@@ -51,23 +51,30 @@ pub(crate) const RUN: Model = Model {
 
 const RUN_ID: Param = Param::path("run_id", "Identifier of the run.");
 
+/// The operation by which the engine finds out what the state of a run is.
+pub const GET_RUN: Operation = Operation::get("get_run", "/api/runs/{run_id}", Returns::Model(&RUN))
+    .v2("/api/v2/runs/{run_id}")
+    .doc("Returns one run with its events.")
+    .params(&[RUN_ID]);
+
 pub(crate) const CHAPTER: Chapter = Chapter {
     title: "Runs",
     models: &[&RUN_EVENT, &RUN],
     operations: &[
         Operation::get("list_runs", "/api/runs", Returns::List(&RUN, &["runs"]))
             .v2("/api/v2/runs")
-            .doc("Lists runs, newest first. Servers answer 50 unless `limit` says otherwise.")
+            .doc(
+                "Lists runs, newest first. Servers answer 50 at the most unless `limit` says otherwise, and do not say whether \
+                 there are others: `iter_runs` gives all.",
+            )
             .params(&[
                 Param::query("project_id", ParamType::Id, "Only runs of this project."),
                 Param::query("status", ParamType::Str, "Only runs in this state.").known(STATUSES),
                 Param::query("limit", ParamType::Int, "How many at most: 1 to 1000; the server's default is 50.").keyword(),
                 Param::query("offset", ParamType::Int, "How many to skip: 0 or more.").keyword(),
-            ]),
-        Operation::get("get_run", "/api/runs/{run_id}", Returns::Model(&RUN))
-            .v2("/api/v2/runs/{run_id}")
-            .doc("Returns one run with its events.")
-            .params(&[RUN_ID]),
+            ])
+            .paged("iter_runs", 1000),
+        GET_RUN,
         Operation::post("create_run", "/api/runs", Returns::Model(&RUN))
             .answers(201)
             .v2("/api/v2/runs")
@@ -80,8 +87,8 @@ pub(crate) const CHAPTER: Chapter = Chapter {
         Operation::post("cancel_run", "/api/runs/{run_id}/cancel", Returns::Model(&RUN))
             .v2("/api/v2/runs/{run_id}/cancel")
             .doc(
-                "Cancels a run and returns it. Real servers answer \"not found\" for a run that has already ended, too; \
-                 the error says so.",
+                "Cancels a run and returns it. One that has already ended is a conflict; real servers answer \"not found\" for it, \
+                 and the run is looked at to tell which it is.",
             )
             .params(&[RUN_ID])
             .bridges(&[Bridge::NotFoundOrWrongState("cancelled")]),
@@ -89,7 +96,8 @@ pub(crate) const CHAPTER: Chapter = Chapter {
             .v2("/api/v2/runs/{run_id}/replay")
             .doc(
                 "Starts a new run with the configuration of an ended one and returns the new run, whose `parent_run_id` is \
-                 the old one. Real servers answer \"not found\" for a run that has not ended yet, too; the error says so.",
+                 the old one. A run that has not ended yet is a conflict; real servers answer \"not found\" for it, and the run is \
+                 looked at to tell which it is.",
             )
             .params(&[RUN_ID])
             .bridges(&[Bridge::NotFoundOrWrongState("replayed")]),
@@ -103,7 +111,7 @@ pub(crate) const CHAPTER: Chapter = Chapter {
                 RUN_ID,
                 Param::query(
                     "since",
-                    ParamType::Str,
+                    ParamType::Timestamp,
                     "Only events at or after this timestamp, where the server knows this parameter.",
                 )
                 .keyword(),

@@ -64,14 +64,18 @@ pub(crate) const CHAPTER: Chapter = Chapter {
             "/api/sessions/{session_id}/tasks",
             Returns::Model(&SESSION_TASK_LIST),
         )
-        .doc("Lists the tasks of a session. Dashboards have no such route.")
+        .doc(
+            "Lists the tasks of a session. Servers answer 100 at the most unless `limit` says otherwise; `pagination` says whether there \
+             are others, and `iter_session_tasks` gives all. Dashboards have no such route.",
+        )
         .params(&[
             Param::path("session_id", "Identifier of the session."),
             Param::query("status", ParamType::Str, "Only tasks in this state.").known(STATUSES),
             Param::query("limit", ParamType::Int, "How many at most; the server's default is 100."),
             Param::query("offset", ParamType::Int, "How many to skip: 0 or more."),
         ])
-        .loki("list_session_tasks"),
+        .loki("list_session_tasks")
+        .paged("iter_session_tasks", 1000),
         Operation::get("list_active_tasks", "/api/tasks/active", Returns::Model(&SESSION_TASKS))
             .doc("Lists the tasks that are being worked on, of all sessions. Dashboards have no such route.")
             .loki("list_active_tasks"),

@@ -59,7 +59,8 @@ pub(crate) const CHAPTER: Chapter = Chapter {
         Operation::get("list_tasks", "/api/tasks", Returns::List(&TASK, &["tasks"]))
             .doc(
                 "Lists tasks. Real servers list the tasks of the running session, read from its state files: tasks made by \
-                 `create_task` are in another store and do not appear there, and `project_id` is ignored.",
+                 `create_task` are in another store and do not appear there, and `project_id` is ignored. The list is whole unless \
+                 `limit` says otherwise.",
             )
             .params(&[
                 Param::query("project_id", ParamType::Id, "Only tasks of this project."),
@@ -68,7 +69,8 @@ pub(crate) const CHAPTER: Chapter = Chapter {
                 Param::query("offset", ParamType::Int, "How many to skip; dashboards skip none.").keyword(),
             ])
             .on(Manager::Tasks)
-            .loki("list_tasks"),
+            .loki("list_tasks")
+            .paged("iter_tasks", 1000),
         Operation::get("get_task", "/api/tasks/{task_id}", Returns::Model(&TASK))
             .doc("Returns one task.")
             .params(&[TASK_ID])

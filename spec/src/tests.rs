@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::{EVENT_TYPES, Location, Need, STREAMS, models, operation, operations};
+use crate::{EVENT_TYPES, Location, Need, ParamType, STREAMS, models, operation, operations};
 
 fn placeholders(path: &str) -> Vec<&str> {
     path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')).collect()
@@ -142,4 +142,23 @@ fn parameters_that_replace_others_exist() {
             assert!(operation.params.iter().any(|p| p.name == other), "{}: {other}", operation.name);
         }
     });
+}
+
+#[test]
+fn pages_are_lists_that_can_be_limited() {
+    let mut seen = HashSet::new();
+    for paged in operations() {
+        let Some(paging) = paged.paging else { continue };
+        assert!(seen.insert(paging.method) && operation(paging.method).is_none(), "{}", paging.method);
+        assert!(paged.paged_items().is_some(), "{} returns no list", paged.name);
+        assert!(paged.idempotent && paging.largest > 1, "{}", paged.name);
+        for name in [paging.limit, paging.offset] {
+            let param = paged.params.iter().find(|param| param.name == name);
+            let param = param.unwrap_or_else(|| panic!("{}: {name}", paged.name));
+            assert_eq!((param.location, param.ty), (Location::Query, ParamType::Int), "{}", paged.name);
+        }
+    }
+    let limited =
+        operations().filter(|operation| operation.params.iter().any(|param| param.name == "offset"));
+    assert_eq!(limited.count(), seen.len(), "what can be skipped in is paged");
 }

@@ -1,10 +1,12 @@
 // The first example of a page in `docs/` runs and prints what the page says.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import { clearEnvironment } from './support/binaries.mjs';
+import { startControlPlane, TOKEN } from './support/control-plane.mjs';
 
 clearEnvironment();
 
@@ -14,10 +16,19 @@ function block(page, language) {
 }
 
 describe('the first example of', () => {
-  for (const page of ['configuration', 'webhooks']) {
+  for (const page of ['configuration', 'time', 'webhooks']) {
     it(`docs/${page}.md`, () => {
       const program = ['--input-type=module', '-e', block(page, 'javascript')];
       assert.equal(execFileSync(process.execPath, program, { encoding: 'utf8' }), block(page, 'text'));
     });
   }
+
+  it('docs/events.md', async () => {
+    const server = await startControlPlane('guide');
+    const env = { ...process.env, LOKI_BASE_URL: server.baseUrl, LOKI_API_TOKEN: TOKEN };
+    const program = ['--input-type=module', '-e', block('events', 'javascript')];
+    const { stdout } = await promisify(execFile)(process.execPath, program, { env });
+    await server.stop();
+    assert.equal(stdout, block('events', 'text'));
+  });
 });

@@ -515,17 +515,19 @@ describe('raw', () => {
   it('has every method, with the same arguments', async () => {
     const sdk = client(await server.serve([]));
     const own = Object.getOwnPropertyNames(AutonomiClient.prototype);
-    const others = ['constructor', 'raw', 'withOptions', 'setToken', 'baseUrl', 'close'];
-    assert.deepEqual(Object.keys(sdk.raw).sort(), own.filter((name) => !others.includes(name)).sort());
+    const others = ['constructor', 'raw', 'withOptions', 'setToken', 'baseUrl', 'close', 'events', 'watch'];
+    others.push('waitForRun', 'rotateAndStore', 'temporaryApiKey');
+    const calls = own.filter((name) => !others.includes(name) && !name.startsWith('iter'));
+    assert.deepEqual(Object.keys(sdk.raw).sort(), calls.sort());
     assert.equal(sdk.raw, sdk.raw);
 
-    const calls = [
+    const examples = [
       ['createProject', ['name', 'why', { tenantId: 7 }], PROJECT],
       ['listRuns', [1, 'running', { limit: 5, offset: 6 }], []],
       ['queryAudit', [{ start_date: '2026-02-01', limit: 5 }, { headers: { 'x-a': 'b' } }], []],
       ['deleteApiKey', ['ci'], null],
     ];
-    for (const [method, args, json] of calls) {
+    for (const [method, args, json] of examples) {
       const caller = client(await server.serve([{ json, repeat: 2 }]));
       const data = await caller[method](...args);
       assert.deepEqual((await caller.raw[method](...args)).data, data, method);

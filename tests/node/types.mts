@@ -14,23 +14,31 @@ import {
   Client,
   type ClientChanges,
   type ClientOptions,
+  type DashboardMessage,
+  type DashboardStream,
   EventStream,
   ForbiddenError,
   type LiveEvent,
+  type LiveEventStream,
   type LiveEventType,
   type Logger,
+  LokiClient,
+  type Pager,
   type PermissionDeniedError,
   type Project,
+  parseTimestamp,
   type RawClient,
   type RawResponse,
   type Run,
   type RunEvent,
+  type RunFollower,
   type Session,
   SessionManager,
   type SessionStatus,
   type StartedSession,
   type Task,
   TaskManager,
+  type TemporaryApiKey,
   type Tenant,
   type TokenProvider,
 } from 'loki-mode-sdk';
@@ -166,6 +174,9 @@ export async function accepted(signal: AbortSignal): Promise<void> {
   await client.listRuns(undefined, 'a status of tomorrow', { limit: 10, offset: 20 });
   await client.createProject('name', undefined, { tenantId: 1 });
   await client.queryAudit({ start_date: '2026-02-01', limit: 50, resource_type: 'api_key' }, { signal });
+  await client.queryAudit({ start_date: new Date(), end_date: '2026-02-01' });
+  await client.getRunTimeline(1, { since: parseTimestamp('2026-02-01') });
+  await new EventStream(client).pollEvents(1, new Date());
   await client.createApiKey('ci', 'operator', { expiresDays: 30, scopes: ['read'] as const });
   const created = await client.createApiKey('ci');
   holds<Equal<typeof created.token, string>>();
@@ -212,7 +223,26 @@ export async function configured(provider: TokenProvider): Promise<void> {
   const changes: ClientChanges = { timeout: 1, maxRetries: 0, token: null, headers: new Headers() };
   const derived: AutonomiClient = sdk.withOptions(changes);
   const call: CallOptions = { headers: new Map([['x-a', 'b']]) };
+  for await (const run of derived.iterRuns(1, 'running', { pageSize: 5, maxItems: 9 })) {
+    holds<Equal<typeof run, Run>>();
+  }
+  const pages: AsyncIterable<Project[]> = derived.iterProjects({ status: 'active' }).pages();
+  const audit: Pager<AuditEntry> = derived.iterAudit({ action: 'rotate' }, { pageSize: 10_000 });
+  const ended: Run = await derived.waitForRun('run-1', { timeout: 1000, pollInterval: 10 });
+  const rotation = await derived.rotateAndStore('ci', async (token: string) => token, { deleteOld: true });
+  holds<Equal<typeof rotation.oldKeyId, string | undefined>>();
+  const temporary: TemporaryApiKey = await derived.temporaryApiKey('ci', 'operator', { expiresDays: 2 });
+  const token: string = temporary.token;
+  void [pages, audit, ended, token];
   const raw: RawClient = derived.raw;
+  // @ts-expect-error -- a pager has no limit of its own
+  derived.iterRuns(1, 'running', { limit: 10 });
+  // @ts-expect-error -- nor the audit log
+  derived.iterAudit({ limit: 10 });
+  // @ts-expect-error -- pages have no whole answers
+  raw.iterRuns(1);
+  // @ts-expect-error -- nor has what is made of several calls
+  raw.waitForRun(1);
   const runs = await raw.listRuns(1, 'running', { limit: 5, ...call });
   holds<Equal<typeof runs, RawResponse<Run[]>>>();
   holds<Equal<typeof runs.headers, Headers>>();
@@ -288,6 +318,75 @@ function told(event: LiveEvent): string {
   }
 }
 
+export async function streams(signal: AbortSignal): Promise<void> {
+  const stream = new EventStream(client);
+  const follower: RunFollower = stream.follow(1, {
+    since: new Date(),
+    cursor: null,
+    pollInterval: 500,
+    until: async (event) => event.phase === 'VERIFY',
+    timeout: 60_000,
+    signal,
+  });
+  for await (const event of follower) {
+    holds<Equal<typeof event, RunEvent>>();
+    break;
+  }
+  const cursor: string = follower.cursor;
+  const status: string | null = follower.status;
+  const { value, done } = await follower.next();
+  if (!done) holds<Equal<typeof value, RunEvent>>();
+  const iterator: AsyncIterableIterator<RunEvent> = stream.followMany(new Set([1, 'run-2']), {
+    until: 'paused',
+  });
+  stream.followMany([], {
+    projectId: 1,
+    since: '2026-11-21T22:50:49Z',
+    until: ['paused', 'failed'] as const,
+  });
+  for await (const event of client.events({ types: ['task:completed', 'moon:landed'], history: 5, signal })) {
+    console.log(told(event), event.sessionId);
+    if (event.type === 'gap') {
+      holds<Equal<typeof event.id, string | null>>();
+      console.log(event.data.reason);
+    }
+    if (event.type === 'log:warn') holds<Equal<typeof event.id, string>>();
+  }
+  for await (const message of client.watch({ subscribe: { channel: 'tasks' } })) {
+    holds<Equal<typeof message, DashboardMessage>>();
+  }
+  const live: LiveEventStream = client.events({ sessionId: 'session-1', minLevel: 'warn' });
+  const dashboard: DashboardStream = client.watch();
+  await Promise.all([live.return(), dashboard.return()]);
+
+  const loki = new LokiClient('http://localhost:57374', { token: 'loki_x', timeout: 1000 });
+  const { sessionId } = await loki.startSession({ provider: 'claude', prdPath: './docs/prd.md' });
+  const unsubscribe: () => void = loki.subscribe((event) => console.log(told(event)), {
+    sessionId,
+    onError: (error) => console.error(error),
+  });
+  unsubscribe();
+  loki.close();
+  // @ts-expect-error -- a function says yes or no
+  stream.follow(1, { until: (event) => event.phase });
+  // @ts-expect-error -- there is no such option
+  stream.follow(1, { interval: 5 });
+  // @ts-expect-error -- a project is for many
+  stream.follow(1, { projectId: 1 });
+  stream.followMany(new Map([[1, 'a']]).keys());
+  // @ts-expect-error -- one string is no list
+  stream.followMany('12');
+  // @ts-expect-error -- one string is no list
+  client.events({ types: 'task:completed' });
+  // @ts-expect-error -- there is no such level
+  client.events({ minLevel: 'loud' });
+  // @ts-expect-error -- the base URL comes first
+  new LokiClient({ baseUrl: 'http://localhost:57374' });
+  // @ts-expect-error -- streams are opened by clients
+  new RunFollower();
+  return void [cursor, status, iterator];
+}
+
 declare const events0: RunEvent | undefined;
 
 export async function rejected(): Promise<void> {
@@ -305,6 +404,8 @@ export async function rejected(): Promise<void> {
   await client.rotateApiKey('ci-pipeline', '24');
   // @ts-expect-error -- the key is called start_date, as on the wire
   await client.queryAudit({ startDate: '2026-02-01' });
+  // @ts-expect-error -- a date is text or a Date
+  await client.queryAudit({ start_date: 5 });
   // @ts-expect-error -- there is no such option
   await client.listRuns(1, 'running', { limti: 10 });
   // @ts-expect-error -- milliseconds are a number

@@ -10,7 +10,7 @@ import pytest
 
 from servers import ROOT
 
-PAGES = ["configuration", "webhooks"]
+PAGES = ["configuration", "time", "webhooks"]
 
 
 def blocks(page: str, language: str) -> list[str]:

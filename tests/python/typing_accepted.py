@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pathlib
 import time
+from datetime import date, datetime
 from typing import Any
 
 from loki_mode_sdk import (
@@ -36,6 +37,7 @@ from loki_mode_sdk import (
     Tenant,
     TokenAuth,
     WebhookVerificationError,
+    parse_timestamp,
     webhooks,
 )
 from loki_mode_sdk.generated.live import LiveEventType
@@ -150,6 +152,15 @@ def options(path: pathlib.Path) -> None:
     value: str = headers["retry-after"]
     deleted: RawResponse[None] = derived.raw.delete_tenant(1)
     print(first, value, runs.status + runs.attempts, headers.get_all("via"), deleted)
+
+
+def moments(client: AutonomiClient, run: Run, since: datetime) -> datetime | None:
+    client.query_audit(since, date(2026, 2, 1))
+    client.query_audit(end_date="2026-02-01")
+    client.get_run_timeline(1, since=since)
+    EventStream(client).poll_events(1, since)
+    started: datetime = run.started_at_dt
+    return run.ended_at_dt or parse_timestamp(f"{started}")
 
 
 def from_environment() -> Traced:

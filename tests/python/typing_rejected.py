@@ -39,6 +39,8 @@ colour = client.raw.get_project(1).data.colour  # error
 client.raw.get_project()  # error
 AutonomiClient.from_env(timeout="30")  # error
 AutonomiClient.from_env(colour="red")  # error
+client.query_audit(5)  # error
+started: str = client.get_run(1).started_at_dt  # error
 webhooks.verify({}, {}, "a")  # error
 webhooks.parse([])  # error
 webhooks.unwrap(b"", {}, 5)  # error

@@ -4,7 +4,23 @@ import { inspect } from 'node:util';
 import { asyncDispose } from '../dispose.js';
 import { bindEngine, Engine } from '../engine.js';
 import { optionsOfEnvironment } from '../environment.js';
-import type { AutonomiError, ConfigError, NotFoundError } from '../errors.js';
+import type {
+  APITimeoutError,
+  AutonomiError,
+  ConfigError,
+  ConflictError,
+  KeyRotationError,
+  NotFoundError,
+} from '../errors.js';
+import {
+  type KeyRotation,
+  type RotateAndStoreOptions,
+  rotateAndStore,
+  type StoreToken,
+  type TemporaryApiKey,
+  type TemporaryApiKeyOptions,
+  temporaryApiKey,
+} from '../keys.js';
 import {
   type DashboardStream,
   type LiveEventStream,
@@ -14,8 +30,10 @@ import {
   type WatchOptions,
 } from '../live.js';
 import type { CallOptions, ClientChanges, ClientOptions } from '../options.js';
+import { openPages, type PageOptions, type Pager } from '../paging.js';
 import { type RawClient, rawClient } from '../raw.js';
 import type { TokenProvider } from '../tokens.js';
+import { type WaitOptions, waitForRun } from '../waiting.js';
 import type {
   ApiKey,
   AuditEntry,
@@ -31,6 +49,7 @@ import type {
   EventHistory,
   GetRunTimelineOptions,
   Health,
+  IterProjectsOptions,
   Known,
   ListProjectsOptions,
   ListRunsOptions,
@@ -42,6 +61,7 @@ import type {
   Session,
   SessionList,
   SessionStatus,
+  SessionTask,
   SessionTaskList,
   SessionTasks,
   StartedSession,
@@ -174,6 +194,81 @@ export class AutonomiClient {
     return openDashboard(this.#engine, options);
   }
 
+  /**
+   * Waits until a run has ended, in whatever state. While the server cannot be reached, is overloaded or restarts, it
+   * waits and tries again.
+   *
+   * `GET /api/runs/{run_id}`, on deployed servers `GET /api/v2/runs/{run_id}`.
+   *
+   * ```ts
+   * const run = await client.waitForRun(7, { timeout: 600_000 });
+   * if (run.status !== 'completed') process.exitCode = 1;
+   * ```
+   *
+   * @param runId - Identifier of the run.
+   * @param options - `timeout`, after which it gives up; `pollInterval`; `signal` to stop waiting at any time.
+   * @returns The run as it is when it has ended.
+   * @throws {@link NotFoundError} if there is no such run.
+   * @throws {@link APITimeoutError} if the run has not ended within `timeout`; the message says in which state it is.
+   * @throws {@link AutonomiError} if the server refuses, or cannot be reached before the first answer.
+   * @throws TypeError if an argument is of the wrong type.
+   */
+  waitForRun(runId: number | string, options?: WaitOptions): Promise<Run> {
+    return waitForRun(this.#engine, runId, options);
+  }
+
+  /**
+   * Rotates an API key and hands the new token to `store`; only when that is done is the old key deleted, or left to its
+   * grace period. The key is never rotated twice.
+   *
+   * `POST /api/keys/{identifier}/rotate`, `DELETE /api/keys/{identifier}`; on deployed servers below `/api/v2/api-keys`.
+   *
+   * ```ts
+   * await client.rotateAndStore('ci-pipeline', (token) => vault.write('loki', token), { deleteOld: true });
+   * ```
+   *
+   * @param identifier - Identifier or name of the key; the identifier is the safer choice.
+   * @param store - Gets the new token. If what it returns is a promise, it is awaited.
+   * @param options - `gracePeriodHours`, `deleteOld`, and `signal`, `timeout`, `maxRetries`, `headers` of each call.
+   * @returns The new token, which keys there are, and until when the old one works.
+   * @throws {@link KeyRotationError} if `store` fails, or the old key cannot be deleted: it holds the new token, and says
+   *   which key still works.
+   * @throws {@link AutonomiError} if the rotation fails. If its `maybeExecuted` is true, the key may have been rotated all
+   *   the same; the old one works until the end of the grace period.
+   * @throws TypeError if an argument is of the wrong type; nothing is sent then.
+   */
+  rotateAndStore(
+    identifier: string,
+    store: StoreToken,
+    options?: RotateAndStoreOptions,
+  ): Promise<KeyRotation> {
+    return rotateAndStore(this, identifier, store, options);
+  }
+
+  /**
+   * Makes an API key that is deleted at the end of the block it is used in, however that ends.
+   *
+   * `POST /api/keys`, `DELETE /api/keys/{identifier}`; on deployed servers below `/api/v2/api-keys`.
+   *
+   * ```ts
+   * await using key = await client.temporaryApiKey('deploy-42', 'operator');
+   * await deploy({ LOKI_API_TOKEN: key.token });
+   * ```
+   *
+   * @param name - Name of the key; unique.
+   * @param role - Role of the key. Default: `'viewer'`.
+   * @param options - As for `createApiKey`; `expiresDays` is 1 unless it is given.
+   * @returns The key, with `id`, `token`, a `client` that calls with it, and `dispose`.
+   * @throws {@link AutonomiError} if the key cannot be made.
+   */
+  temporaryApiKey(
+    name: string,
+    role?: Known<'admin' | 'operator' | 'viewer' | 'auditor'>,
+    options?: TemporaryApiKeyOptions,
+  ): Promise<TemporaryApiKey> {
+    return temporaryApiKey(this, name, role, options);
+  }
+
   /** Where the control plane is, as it was given. */
   get baseUrl(): string {
     return this.#engine.baseUrl;
@@ -254,8 +349,9 @@ export class AutonomiClient {
   }
 
   /**
-   * Lists projects, newest first. A server may cap the list: v9.22 answers 50 unless `limit` says otherwise,
-   * v5.51 answers all and ignores `limit` and `offset`.
+   * Lists projects, newest first. A server may cap the list: v9.22 answers 50 at the most unless `limit` says
+   * otherwise, and does not say whether there are others; v5.51 answers all and ignores `limit` and `offset`.
+   * `iterProjects` gives all on either.
    *
    * `GET /api/projects`.
    *
@@ -269,6 +365,27 @@ export class AutonomiClient {
     return this.#engine.call(
       operations.LIST_PROJECTS,
       [options?.status, options?.limit, options?.offset],
+      options,
+    );
+  }
+
+  /**
+   * Gives everything that `listProjects` lists, one item after the other. A page is asked for when its first
+   * item is wanted; each item comes once, whatever is added or removed meanwhile.
+   *
+   * `GET /api/projects`.
+   *
+   * @param options - Further parameters, `maxItems`, `pageSize` (1 to 500), `signal`, and `timeout`,
+   *   `maxRetries`, `headers` of each page.
+   * @returns A {@link Pager} of `Project`, for `for await`; its `pages()` gives arrays of them.
+   * @throws {@link ConfigError} if an option is no good.
+   * @throws TypeError if an argument is of the wrong type.
+   */
+  iterProjects(options?: IterProjectsOptions): Pager<Project> {
+    return openPages(
+      this.#engine,
+      operations.LIST_PROJECTS,
+      [options?.status, undefined, undefined],
       options,
     );
   }
@@ -436,7 +553,8 @@ export class AutonomiClient {
   }
 
   /**
-   * Lists runs, newest first. Servers answer 50 unless `limit` says otherwise.
+   * Lists runs, newest first. Servers answer 50 at the most unless `limit` says otherwise, and do not say
+   * whether there are others: `iterRuns` gives all.
    *
    * `GET /api/runs`, on deployed servers `GET /api/v2/runs`.
    *
@@ -459,6 +577,29 @@ export class AutonomiClient {
       [projectId, status, options?.limit, options?.offset],
       options,
     );
+  }
+
+  /**
+   * Gives everything that `listRuns` lists, one item after the other. A page is asked for when its first item
+   * is wanted; each item comes once, whatever is added or removed meanwhile.
+   *
+   * `GET /api/runs`, on deployed servers `GET /api/v2/runs`.
+   *
+   * @param projectId - Only runs of this project.
+   * @param status - Only runs in this state. Known values: `running`, `replaying`, `completed`, `failed`,
+   *   `cancelled`; others are possible.
+   * @param options - `maxItems`, `pageSize` (1 to 1000), `signal`, and `timeout`, `maxRetries`, `headers` of
+   *   each page.
+   * @returns A {@link Pager} of `Run`, for `for await`; its `pages()` gives arrays of them.
+   * @throws {@link ConfigError} if an option is no good.
+   * @throws TypeError if an argument is of the wrong type.
+   */
+  iterRuns(
+    projectId?: number | string,
+    status?: Known<'running' | 'replaying' | 'completed' | 'failed' | 'cancelled'>,
+    options?: PageOptions,
+  ): Pager<Run> {
+    return openPages(this.#engine, operations.LIST_RUNS, [projectId, status, undefined, undefined], options);
   }
 
   /**
@@ -496,8 +637,8 @@ export class AutonomiClient {
   }
 
   /**
-   * Cancels a run and returns it. Real servers answer "not found" for a run that has already ended, too; the
-   * error says so.
+   * Cancels a run and returns it. One that has already ended is a conflict; real servers answer "not found"
+   * for it, and the run is looked at to tell which it is.
    *
    * `POST /api/runs/{run_id}/cancel`, on deployed servers `POST /api/v2/runs/{run_id}/cancel`.
    *
@@ -505,6 +646,8 @@ export class AutonomiClient {
    * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `Run`.
    * @throws {@link NotFoundError} if the server does not know it.
+   * @throws {@link ConflictError} if it is in a state in which that cannot be done; the message names the
+   *   state.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
    * @throws TypeError if an argument is of the wrong type; nothing is sent then.
@@ -515,7 +658,8 @@ export class AutonomiClient {
 
   /**
    * Starts a new run with the configuration of an ended one and returns the new run, whose `parent_run_id` is
-   * the old one. Real servers answer "not found" for a run that has not ended yet, too; the error says so.
+   * the old one. A run that has not ended yet is a conflict; real servers answer "not found" for it, and the
+   * run is looked at to tell which it is.
    *
    * `POST /api/runs/{run_id}/replay`, on deployed servers `POST /api/v2/runs/{run_id}/replay`.
    *
@@ -523,6 +667,8 @@ export class AutonomiClient {
    * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call.
    * @returns The `Run`.
    * @throws {@link NotFoundError} if the server does not know it.
+   * @throws {@link ConflictError} if it is in a state in which that cannot be done; the message names the
+   *   state.
    * @throws {@link AutonomiError} or a class derived from it if the server refuses, fails or cannot be
    *   reached.
    * @throws TypeError if an argument is of the wrong type; nothing is sent then.
@@ -578,7 +724,8 @@ export class AutonomiClient {
 
   /**
    * Lists tasks. Real servers list the tasks of the running session, read from its state files: tasks made by
-   * `createTask` are in another store and do not appear there, and `projectId` is ignored.
+   * `createTask` are in another store and do not appear there, and `projectId` is ignored. The list is whole
+   * unless `limit` says otherwise.
    *
    * `GET /api/tasks`.
    *
@@ -601,6 +748,29 @@ export class AutonomiClient {
       [projectId, status, options?.limit, options?.offset],
       options,
     );
+  }
+
+  /**
+   * Gives everything that `listTasks` lists, one item after the other. A page is asked for when its first
+   * item is wanted; each item comes once, whatever is added or removed meanwhile.
+   *
+   * `GET /api/tasks`.
+   *
+   * @param projectId - Only tasks of this project.
+   * @param status - Only tasks in this state. Known values: `backlog`, `pending`, `in_progress`, `review`,
+   *   `done`, `completed`; others are possible.
+   * @param options - `maxItems`, `pageSize` (1 to 1000), `signal`, and `timeout`, `maxRetries`, `headers` of
+   *   each page.
+   * @returns A {@link Pager} of `Task`, for `for await`; its `pages()` gives arrays of them.
+   * @throws {@link ConfigError} if an option is no good.
+   * @throws TypeError if an argument is of the wrong type.
+   */
+  iterTasks(
+    projectId?: number | string,
+    status?: Known<'backlog' | 'pending' | 'in_progress' | 'review' | 'done' | 'completed'>,
+    options?: PageOptions,
+  ): Pager<Task> {
+    return openPages(this.#engine, operations.LIST_TASKS, [projectId, status, undefined, undefined], options);
   }
 
   /**
@@ -870,7 +1040,8 @@ export class AutonomiClient {
   }
 
   /**
-   * Lists the tasks of a session. Dashboards have no such route.
+   * Lists the tasks of a session. Servers answer 100 at the most unless `limit` says otherwise; `pagination`
+   * says whether there are others, and `iterSessionTasks` gives all. Dashboards have no such route.
    *
    * `GET /api/sessions/{session_id}/tasks`.
    *
@@ -894,6 +1065,34 @@ export class AutonomiClient {
     options?: CallOptions,
   ): Promise<SessionTaskList> {
     return this.#engine.call(operations.LIST_SESSION_TASKS, [sessionId, status, limit, offset], options);
+  }
+
+  /**
+   * Gives everything that `listSessionTasks` lists, one item after the other. A page is asked for when its
+   * first item is wanted; each item comes once, whatever is added or removed meanwhile.
+   *
+   * `GET /api/sessions/{session_id}/tasks`.
+   *
+   * @param sessionId - Identifier of the session.
+   * @param status - Only tasks in this state. Known values: `pending`, `queued`, `running`, `completed`,
+   *   `failed`, `skipped`; others are possible.
+   * @param options - `maxItems`, `pageSize` (1 to 1000), `signal`, and `timeout`, `maxRetries`, `headers` of
+   *   each page.
+   * @returns A {@link Pager} of `SessionTask`, for `for await`; its `pages()` gives arrays of them.
+   * @throws {@link ConfigError} if an option is no good.
+   * @throws TypeError if an argument is of the wrong type.
+   */
+  iterSessionTasks(
+    sessionId: number | string,
+    status?: Known<'pending' | 'queued' | 'running' | 'completed' | 'failed' | 'skipped'>,
+    options?: PageOptions,
+  ): Pager<SessionTask> {
+    return openPages(
+      this.#engine,
+      operations.LIST_SESSION_TASKS,
+      [sessionId, status, undefined, undefined],
+      options,
+    );
   }
 
   /**
@@ -1092,7 +1291,8 @@ export class AutonomiClient {
   }
 
   /**
-   * Returns entries of the audit log, newest first.
+   * Returns entries of the audit log, newest first: `limit` of them at the most. Servers do not say whether
+   * there are others; `iterAudit` gives all.
    *
    * `GET /api/audit`, on deployed servers `GET /api/v2/audit`.
    *
@@ -1120,6 +1320,29 @@ export class AutonomiClient {
   }
 
   /**
+   * Gives everything that `queryAudit` lists, one item after the other. A page is asked for when its first
+   * item is wanted; each item comes once, whatever is added or removed meanwhile.
+   *
+   * `GET /api/audit`, on deployed servers `GET /api/v2/audit`.
+   *
+   * @param params - What to list; every one of them can be left out.
+   * @param options - `maxItems`, `pageSize` (1 to 10000), `signal`, and `timeout`, `maxRetries`, `headers` of
+   *   each page.
+   * @returns A {@link Pager} of `AuditEntry`, for `for await`; its `pages()` gives arrays of them.
+   * @throws {@link ConfigError} if an option is no good.
+   * @throws TypeError if an argument is of the wrong type.
+   */
+  iterAudit(params?: Omit<AuditQueryParams, 'limit' | 'offset'>, options?: PageOptions): Pager<AuditEntry> {
+    return openPages(
+      this.#engine,
+      operations.QUERY_AUDIT,
+      [params?.start_date, params?.end_date, params?.action, undefined, params?.resource_type, undefined],
+      options,
+      params,
+    );
+  }
+
+  /**
    * Checks the hash chain of the audit log and names the first entry that does not fit.
    *
    * `GET /api/audit/verify`, on deployed servers `GET /api/v2/audit/verify`.
@@ -1134,7 +1357,8 @@ export class AutonomiClient {
   }
 
   /**
-   * Lists checkpoints, newest first.
+   * Lists checkpoints, newest first. Servers answer 20 at the most unless `limit` says otherwise, and never
+   * more than 200; they do not say whether there are others.
    *
    * `GET /api/checkpoints`.
    *

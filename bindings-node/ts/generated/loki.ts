@@ -91,7 +91,8 @@ export abstract class LokiOperations {
 
   /**
    * Lists tasks. Real servers list the tasks of the running session, read from its state files: tasks made by
-   * `createTask` are in another store and do not appear there, and `projectId` is ignored.
+   * `createTask` are in another store and do not appear there, and `projectId` is ignored. The list is whole
+   * unless `limit` says otherwise.
    *
    * `GET /api/tasks`.
    *
@@ -223,7 +224,8 @@ export abstract class LokiOperations {
   }
 
   /**
-   * Lists the tasks of a session. Dashboards have no such route.
+   * Lists the tasks of a session. Servers answer 100 at the most unless `limit` says otherwise; `pagination`
+   * says whether there are others, and `iterSessionTasks` gives all. Dashboards have no such route.
    *
    * `GET /api/sessions/{session_id}/tasks`.
    *

@@ -70,7 +70,8 @@ export class TaskManager {
 
   /**
    * Lists tasks. Real servers list the tasks of the running session, read from its state files: tasks made by
-   * `createTask` are in another store and do not appear there, and `projectId` is ignored.
+   * `createTask` are in another store and do not appear there, and `projectId` is ignored. The list is whole
+   * unless `limit` says otherwise.
    *
    * `GET /api/tasks`.
    *

@@ -4,6 +4,7 @@
 // a string: both are handed on as they came. An integer beyond 2^53 loses its last digits, as always in JavaScript.
 
 import type { CallOptions } from '../options.js';
+import type { PageOptions } from '../paging.js';
 
 /** A string with values that are known, and room for others. */
 export type Known<Values extends string> = Values | (string & Record<never, never>);
@@ -59,6 +60,12 @@ export interface ListProjectsOptions extends CallOptions {
   limit?: number | undefined;
   /** How many to skip: 0 or more. */
   offset?: number | undefined;
+}
+
+/** Options of `iterProjects`. */
+export interface IterProjectsOptions extends PageOptions {
+  /** Only projects in this state. Known values: `active`, `archived`, `completed`; others are possible. */
+  status?: Known<'active' | 'archived' | 'completed'> | undefined;
 }
 
 /** Options of `createProject`. */
@@ -179,7 +186,7 @@ export interface CreateRunOptions extends CallOptions {
 /** Options of `getRunTimeline`. */
 export interface GetRunTimelineOptions extends CallOptions {
   /** Only events at or after this timestamp, where the server knows this parameter. */
-  since?: string | undefined;
+  since?: string | Date | undefined;
   /** Only events that follow the one of this identifier, where the server knows this parameter. */
   after?: number | string | undefined;
 }
@@ -603,10 +610,10 @@ export interface AuditVerifyResult {
 
 /** What `queryAudit` takes. */
 export interface AuditQueryParams {
-  /** First day, as `YYYY-MM-DD` in UTC. */
-  start_date?: string | undefined;
-  /** Last day, as `YYYY-MM-DD` in UTC. */
-  end_date?: string | undefined;
+  /** Only entries of this day (in UTC) or time, or later ones. */
+  start_date?: string | Date | undefined;
+  /** Only entries of this day (in UTC) or time, or earlier ones. */
+  end_date?: string | Date | undefined;
   /** Only this action. */
   action?: string | undefined;
   /** How many at most: 1 to 10000. Default: 100. */
@@ -760,7 +767,7 @@ export interface LiveEventData {
 /** The types of live events that are known. */
 export type LiveEventType = keyof LiveEventData;
 
-/** What every live event has, whatever its type. */
+/** What every live event of a known type has, but for `gap`, which the SDK makes itself. */
 export interface LiveEventHead {
   /**
    * Identifier of the event, for example `evt_6_1795301856149`; the count in it begins anew when the server is
@@ -773,9 +780,22 @@ export interface LiveEventHead {
   sessionId?: string;
 }
 
+/** What an event has that no server made, or that a server did not make in the usual form. */
+export interface HeadlessEvent {
+  /** Identifier of the event, if it has one. */
+  id: string | null;
+  /** When it happened, if that is known. */
+  timestamp: string | null;
+  /** Session in which it happened. */
+  sessionId?: string;
+}
+
 /** A live event of a known type, or of one of several. */
 export type KnownLiveEvent<Type extends LiveEventType = LiveEventType> = {
-  [Name in Type]: LiveEventHead & { type: Name; data: LiveEventData[Name] };
+  [Name in Type]: (Name extends 'gap' ? HeadlessEvent : LiveEventHead) & {
+    type: Name;
+    data: LiveEventData[Name];
+  };
 }[Type];
 
 /**
@@ -787,7 +807,7 @@ declare enum OtherType {
 }
 
 /** A live event of a type that is not known. */
-export interface UnknownLiveEvent extends LiveEventHead {
+export interface UnknownLiveEvent extends HeadlessEvent {
   type: OtherType;
   data: Record<string, unknown>;
 }

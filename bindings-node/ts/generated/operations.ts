@@ -39,6 +39,7 @@ export const LIST_PROJECTS: Operation = {
     { name: 'offset', type: 'integer', place: 'options' },
   ],
   answer: 'data',
+  pages: { method: 'iterProjects', limit: 'limit', offset: 'offset' },
 };
 
 export const GET_PROJECT: Operation = {
@@ -134,6 +135,7 @@ export const LIST_RUNS: Operation = {
     { name: 'offset', type: 'integer', place: 'options' },
   ],
   answer: 'data',
+  pages: { method: 'iterRuns', limit: 'limit', offset: 'offset' },
 };
 
 export const GET_RUN: Operation = {
@@ -173,7 +175,7 @@ export const GET_RUN_TIMELINE: Operation = {
   method: 'getRunTimeline',
   params: [
     { name: 'runId', type: 'id', place: 'argument', required: true },
-    { name: 'since', type: 'string', place: 'options' },
+    { name: 'since', type: 'timestamp', place: 'options' },
     { name: 'after', type: 'id', place: 'options' },
   ],
   answer: 'data',
@@ -201,6 +203,7 @@ export const LIST_TASKS: Operation = {
     { name: 'offset', type: 'integer', place: 'options' },
   ],
   answer: 'data',
+  pages: { method: 'iterTasks', limit: 'limit', offset: 'offset' },
 };
 
 export const GET_TASK: Operation = {
@@ -330,6 +333,7 @@ export const LIST_SESSION_TASKS: Operation = {
     { name: 'offset', type: 'integer', place: 'argument' },
   ],
   answer: 'data',
+  pages: { method: 'iterSessionTasks', limit: 'limit', offset: 'offset' },
 };
 
 export const LIST_ACTIVE_TASKS: Operation = {
@@ -426,14 +430,15 @@ export const QUERY_AUDIT: Operation = {
   name: 'query_audit',
   method: 'queryAudit',
   params: [
-    { name: 'start_date', type: 'string', place: 'params' },
-    { name: 'end_date', type: 'string', place: 'params' },
+    { name: 'start_date', type: 'timestamp', place: 'params' },
+    { name: 'end_date', type: 'timestamp', place: 'params' },
     { name: 'action', type: 'string', place: 'params' },
     { name: 'limit', type: 'integer', place: 'params' },
     { name: 'resource_type', type: 'string', place: 'params' },
     { name: 'offset', type: 'integer', place: 'params' },
   ],
   answer: 'data',
+  pages: { method: 'iterAudit', limit: 'limit', offset: 'offset' },
 };
 
 export const VERIFY_AUDIT: Operation = {

@@ -6,6 +6,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
     from typing import Any
 
     from loki_mode_sdk.generated.models import (
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         Task,
         Tenant,
     )
+    from loki_mode_sdk.records import CreatedApiKey, RotatedApiKey
 
 __all__ = ["AsyncOperations"]
 
@@ -235,8 +237,9 @@ class AsyncOperations:
     ) -> list[Project]:
         """Lists projects, newest first.
 
-        A server may cap the list: v9.22 answers 50 unless `limit` says otherwise, v5.51 answers all
-        and ignores `limit` and `offset`.
+        A server may cap the list: v9.22 answers 50 at the most unless `limit` says otherwise, and
+        does not say whether there are others; v5.51 answers all and ignores `limit` and `offset`.
+        `iter_projects` gives all on either.
 
         Endpoint: `GET /api/projects`.
 
@@ -719,7 +722,8 @@ class AsyncOperations:
     ) -> list[Run]:
         """Lists runs, newest first.
 
-        Servers answer 50 unless `limit` says otherwise.
+        Servers answer 50 at the most unless `limit` says otherwise, and do not say whether there
+        are others: `iter_runs` gives all.
 
         Endpoint: `GET /api/runs` (deployed servers: `GET /api/v2/runs`).
 
@@ -864,7 +868,8 @@ class AsyncOperations:
     ) -> Run:
         """Cancels a run and returns it.
 
-        Real servers answer "not found" for a run that has already ended, too; the error says so.
+        One that has already ended is a conflict; real servers answer "not found" for it, and the
+        run is looked at to tell which it is.
 
         Endpoint: `POST /api/runs/{run_id}/cancel` (deployed servers: `POST
         /api/v2/runs/{run_id}/cancel`).
@@ -881,6 +886,8 @@ class AsyncOperations:
 
         Raises:
             NotFoundError: There is no such thing (404).
+            ConflictError: It is in a state in which that cannot be done; the message names the
+                state (409).
             AuthenticationError: The token is missing or not valid (401).
             PermissionDeniedError: The token lacks the scope for this (403).
             ValidationError: The server refused an argument (400, 422).
@@ -913,7 +920,8 @@ class AsyncOperations:
         """Starts a new run with the configuration of an ended one and returns the new run, whose
         `parent_run_id` is the old one.
 
-        Real servers answer "not found" for a run that has not ended yet, too; the error says so.
+        A run that has not ended yet is a conflict; real servers answer "not found" for it, and the
+        run is looked at to tell which it is.
 
         Endpoint: `POST /api/runs/{run_id}/replay` (deployed servers: `POST
         /api/v2/runs/{run_id}/replay`).
@@ -930,6 +938,8 @@ class AsyncOperations:
 
         Raises:
             NotFoundError: There is no such thing (404).
+            ConflictError: It is in a state in which that cannot be done; the message names the
+                state (409).
             AuthenticationError: The token is missing or not valid (401).
             PermissionDeniedError: The token lacks the scope for this (403).
             ValidationError: The server refused an argument (400, 422).
@@ -955,7 +965,7 @@ class AsyncOperations:
         self,
         run_id: int | str,
         *,
-        since: str | None = None,
+        since: str | date | None = None,
         after: int | str | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
@@ -1074,7 +1084,8 @@ class AsyncOperations:
         """Lists tasks.
 
         Real servers list the tasks of the running session, read from its state files: tasks made by
-        `create_task` are in another store and do not appear there, and `project_id` is ignored.
+        `create_task` are in another store and do not appear there, and `project_id` is ignored. The
+        list is whole unless `limit` says otherwise.
 
         Endpoint: `GET /api/tasks`.
 
@@ -1768,7 +1779,8 @@ class AsyncOperations:
     ) -> SessionTaskList:
         """Lists the tasks of a session.
 
-        Dashboards have no such route.
+        Servers answer 100 at the most unless `limit` says otherwise; `pagination` says whether
+        there are others, and `iter_session_tasks` gives all. Dashboards have no such route.
 
         Endpoint: `GET /api/sessions/{session_id}/tasks`.
 
@@ -2093,7 +2105,7 @@ class AsyncOperations:
         timeout: float | None = None,
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> dict[str, Any]:
+    ) -> CreatedApiKey:
         """Creates an API key and returns it with its token.
 
         This is the only time the token is returned: store it securely. A role is always sent, since
@@ -2132,7 +2144,7 @@ class AsyncOperations:
             ConfigError: An argument cannot be sent; nothing was.
             TypeError: An argument has the wrong type; nothing was sent.
         """
-        answer: dict[str, Any] = await self._call(
+        answer: CreatedApiKey = await self._call(
             "create_api_key",
             (name, role, scopes, expires_days, description, allowed_ips, rate_limit),
             timeout,
@@ -2202,7 +2214,7 @@ class AsyncOperations:
         timeout: float | None = None,
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> dict[str, Any]:
+    ) -> RotatedApiKey:
         """Replaces an API key by a new one of the same name and returns the new token.
 
         This is the only time the token is returned. The old token keeps working for
@@ -2238,7 +2250,7 @@ class AsyncOperations:
             ConfigError: An argument cannot be sent; nothing was.
             TypeError: An argument has the wrong type; nothing was sent.
         """
-        answer: dict[str, Any] = await self._call(
+        answer: RotatedApiKey = await self._call(
             "rotate_api_key",
             (identifier, grace_period_hours),
             timeout,
@@ -2295,8 +2307,8 @@ class AsyncOperations:
 
     async def query_audit(
         self,
-        start_date: str | None = None,
-        end_date: str | None = None,
+        start_date: str | date | None = None,
+        end_date: str | date | None = None,
         action: str | None = None,
         limit: int = 100,
         *,
@@ -2306,13 +2318,15 @@ class AsyncOperations:
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> list[AuditEntry]:
-        """Returns entries of the audit log, newest first.
+        """Returns entries of the audit log, newest first: `limit` of them at the most.
+
+        Servers do not say whether there are others; `iter_audit` gives all.
 
         Endpoint: `GET /api/audit` (deployed servers: `GET /api/v2/audit`).
 
         Args:
-            start_date: First day, as `YYYY-MM-DD` in UTC.
-            end_date: Last day, as `YYYY-MM-DD` in UTC.
+            start_date: Only entries of this day (in UTC) or time, or later ones.
+            end_date: Only entries of this day (in UTC) or time, or earlier ones.
             action: Only this action.
             limit: How many at most: 1 to 10000.
             resource_type: Only this kind of thing.
@@ -2398,6 +2412,9 @@ class AsyncOperations:
         headers: Mapping[str, str] | None = None,
     ) -> list[Checkpoint]:
         """Lists checkpoints, newest first.
+
+        Servers answer 20 at the most unless `limit` says otherwise, and never more than 200; they
+        do not say whether there are others.
 
         Endpoint: `GET /api/checkpoints`.
 

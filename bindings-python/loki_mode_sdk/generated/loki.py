@@ -212,7 +212,8 @@ class LokiOperations:
         """Lists tasks.
 
         Real servers list the tasks of the running session, read from its state files: tasks made by
-        `create_task` are in another store and do not appear there, and `project_id` is ignored.
+        `create_task` are in another store and do not appear there, and `project_id` is ignored. The
+        list is whole unless `limit` says otherwise.
 
         Endpoint: `GET /api/tasks`.
 
@@ -548,7 +549,8 @@ class LokiOperations:
     ) -> SessionTaskList:
         """Lists the tasks of a session.
 
-        Dashboards have no such route.
+        Servers answer 100 at the most unless `limit` says otherwise; `pagination` says whether
+        there are others, and `iter_session_tasks` gives all. Dashboards have no such route.
 
         Endpoint: `GET /api/sessions/{session_id}/tasks`.
 

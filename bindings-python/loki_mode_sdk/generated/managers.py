@@ -147,7 +147,8 @@ class TaskManager:
         """Lists tasks.
 
         Real servers list the tasks of the running session, read from its state files: tasks made by
-        `create_task` are in another store and do not appear there, and `project_id` is ignored.
+        `create_task` are in another store and do not appear there, and `project_id` is ignored. The
+        list is whole unless `limit` says otherwise.
 
         Endpoint: `GET /api/tasks`.
 

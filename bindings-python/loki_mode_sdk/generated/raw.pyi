@@ -2,6 +2,7 @@
 """The operations, returning whole answers."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from loki_mode_sdk import _native
@@ -25,6 +26,7 @@ from loki_mode_sdk.generated.models import (
     Tenant,
 )
 from loki_mode_sdk.raw import RawResponse
+from loki_mode_sdk.records import CreatedApiKey, RotatedApiKey
 
 __all__ = ["RawOperations"]
 
@@ -202,7 +204,7 @@ class RawOperations:
         self,
         run_id: int | str,
         *,
-        since: str | None = None,
+        since: str | date | None = None,
         after: int | str | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
@@ -419,7 +421,7 @@ class RawOperations:
         timeout: float | None = None,
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> RawResponse[dict[str, Any]]: ...
+    ) -> RawResponse[CreatedApiKey]: ...
     def update_api_key(
         self,
         identifier: int | str,
@@ -439,7 +441,7 @@ class RawOperations:
         timeout: float | None = None,
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> RawResponse[dict[str, Any]]: ...
+    ) -> RawResponse[RotatedApiKey]: ...
     def delete_api_key(
         self,
         identifier: int | str,
@@ -450,8 +452,8 @@ class RawOperations:
     ) -> RawResponse[None]: ...
     def query_audit(
         self,
-        start_date: str | None = None,
-        end_date: str | None = None,
+        start_date: str | date | None = None,
+        end_date: str | date | None = None,
         action: str | None = None,
         limit: int = 100,
         *,

@@ -1,6 +1,7 @@
 //! Events: what is new in a run, and streams that give one event after the other.
 
 mod feed;
+mod lists;
 mod options;
 mod stream;
 
@@ -14,8 +15,8 @@ use pyo3::types::PyList;
 
 pub(crate) use self::stream::Stream;
 use crate::aio::Call;
-use crate::arguments;
 use crate::client::{Client, Given, awaited_data, data};
+use crate::{arguments, moments};
 
 /// What has been given out so far, for each run that is polled.
 #[pyclass(frozen, module = "loki_mode_sdk._native")]
@@ -126,5 +127,5 @@ impl EventStream {
 /// The arguments of a poll.
 fn asked(run_id: &Bound<'_, PyAny>, since: &Bound<'_, PyAny>) -> PyResult<(Value, Option<String>)> {
     let run_id = arguments::id("run_id", run_id)?;
-    Ok((run_id, if since.is_none() { None } else { Some(options::moment("since", since)?) }))
+    Ok((run_id, if since.is_none() { None } else { Some(moments::written("since", since)?) }))
 }

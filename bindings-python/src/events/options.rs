@@ -5,11 +5,10 @@ use loki_mode_core::events::{FollowOptions, LiveOptions, Until, WatchOptions};
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
-use crate::arguments;
 use crate::finalizing::call;
+use crate::{arguments, moments};
 
 /// How runs are to be followed.
 #[derive(Default)]
@@ -37,7 +36,7 @@ impl Follow {
                 "run_id" => follow.run_id = Some(arguments::id(name, value)?),
                 "run_ids" => follow.run_ids = ids(name, value)?,
                 "project_id" => follow.project_id = Some(arguments::id(name, value)?),
-                "since" => options.since = Some(moment(name, value)?),
+                "since" => options.since = Some(moments::written(name, value)?),
                 "cursor" => options.cursor = Some(text(name, value)?),
                 "poll_interval" => options.poll_interval = arguments::seconds(name, value)?,
                 "timeout" => options.timeout = Some(arguments::seconds(name, value)?),
@@ -86,22 +85,6 @@ pub(super) fn watch(given: &Bound<'_, PyDict>) -> PyResult<WatchOptions> {
     Ok(options)
 }
 
-/// A moment: text as servers send it, or a `datetime`.
-pub(super) fn moment(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
-    const EXPECTED: &str = "str or datetime.datetime";
-    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    if let Some(text) = arguments::text(name, value)? {
-        return Ok(text);
-    }
-    let py = value.py();
-    if !value.is_instance(CLASS.import(py, "datetime", "datetime")?)? {
-        return Err(arguments::mismatch(name, EXPECTED, value));
-    }
-    // One without an offset stays without, which means UTC to the engine.
-    let written = call(&value.getattr(intern!(py, "isoformat"))?, (), None)?;
-    arguments::text(name, &written)?.ok_or_else(|| arguments::mismatch(name, EXPECTED, value))
-}
-
 fn until(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Until> {
     if let Some(state) = arguments::text(name, value)? {
         return Ok(Until::States(vec![state]));
@@ -139,6 +122,6 @@ fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     arguments::text(name, value)?.ok_or_else(|| arguments::mismatch(name, "str", value))
 }
 
-fn unknown(name: &str) -> PyErr {
+pub(super) fn unknown(name: &str) -> PyErr {
     PyTypeError::new_err(format!("there is no option {name}"))
 }

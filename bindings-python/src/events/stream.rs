@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict};
 
 use super::feed::Feed;
+use super::lists::{self, Pages};
 use super::options::{self, Follow};
 use crate::aio::{self, Call, Outcome, Pools, Terms};
 use crate::client::Client;
@@ -50,6 +51,14 @@ impl Stream {
                 (engine.follow_many(run_ids, project_id, &options), until, None)
             }
             "events" => (engine.events(&options::live(options)?), None, None),
+            "pages" => {
+                let Pages { operation, args, options } = lists::pages(options)?;
+                (engine.pages(operation, args, options), None, None)
+            }
+            "end_of_run" => {
+                let (run_id, options) = lists::end_of_run(options)?;
+                (engine.wait_for_run(run_id, &options), None, None)
+            }
             "watch" => (engine.watch(&options::watch(options)?), None, None),
             _ => return Err(PySystemError::new_err(format!("the native module knows no stream {source}"))),
         };

@@ -102,7 +102,7 @@ impl Schema {
     pub(super) fn of_param(param: &Param) -> Self {
         let mut schema = match param.ty {
             ParamType::Id => Schema::new(&["integer", "string"]),
-            ParamType::Str => Schema::new(&["string"]),
+            ParamType::Str | ParamType::Timestamp => Schema::new(&["string"]),
             ParamType::Int => Schema::new(&["integer"]),
             ParamType::Bool => Schema::new(&["boolean"]),
             ParamType::StrList => Schema::array(Schema::new(&["string"])),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use loki_mode_spec::{Model, Operation};
 
 use self::project::Project;
-use self::track::{Checked, RunState, Stage, Track};
+use self::track::{Checked, Stage, Track};
 use super::cursor::{Cursor, ProjectMark, RunMark};
 use super::pace::Patience;
 use super::stream::{Batch, Pull, Source, Step, Stream, ended, listed_model};
@@ -22,15 +22,16 @@ use crate::call::Stop;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::response::Response;
+use crate::run_state::RunState;
 
 /// How many events are handed out at a time.
 const BATCH: usize = 2048;
 /// The longest that one poll may take; a slow answer to one must not hold up the others.
-const LONGEST_POLL: Duration = Duration::from_secs(30);
+pub(super) const LONGEST_POLL: Duration = Duration::from_secs(30);
 /// How long a run that was there may be unknown to the server before that is believed.
 pub(super) const LONGEST_ABSENCE: Duration = Duration::from_secs(30);
 /// How many answers in a row may be something else than a timeline before that is believed.
-const MAX_GARBLED: u32 = 5;
+pub(super) const MAX_GARBLED: u32 = 5;
 /// What is to be followed, and how.
 #[derive(Debug, Clone)]
 pub struct FollowOptions {

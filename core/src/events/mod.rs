@@ -13,6 +13,7 @@ mod sse;
 mod stream;
 mod timeline;
 mod timestamp;
+mod wait;
 mod watch;
 mod watermark;
 
@@ -21,12 +22,16 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
+pub(crate) use self::cursor::Cursor;
 pub use self::follow::{FollowOptions, Until};
 pub use self::live::LiveOptions;
 pub use self::stream::{Batch, Pulled, Step, Stream, StreamCall};
+pub(crate) use self::stream::{Pull, Source};
 use self::timeline::Timeline;
-pub use self::timestamp::{parse_since, parse_timestamp};
+pub use self::timestamp::{parse_since, parse_timestamp, parse_timestamp_in_utc};
+pub use self::wait::WaitOptions;
 pub use self::watch::WatchOptions;
+pub(crate) use self::watermark::Id;
 use crate::error::Error;
 
 /// What has been given out so far, for each run that is polled: makes repeated polls return each event once.

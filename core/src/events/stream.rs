@@ -327,6 +327,11 @@ impl<'a> Pull<'a> {
         }
     }
 
+    /// The options of a call that belongs to the wait and has the client's own retries and timeout.
+    pub(crate) fn unhurried_call(&self) -> CallOptions<'a> {
+        CallOptions { timeout: None, max_retries: None, ..self.call(Duration::ZERO) }
+    }
+
     /// Notes attempts.
     pub(crate) fn note(&mut self, attempts: impl IntoIterator<Item = AttemptRecord>) {
         self.log.extend(attempts);

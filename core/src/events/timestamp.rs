@@ -15,6 +15,11 @@ pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     })
 }
 
+/// The same, as what a calendar and a clock in UTC show.
+pub fn parse_timestamp_in_utc(text: &str) -> Option<DateTime> {
+    parse_timestamp(text).map(|moment| moment.to_zoned(TimeZone::UTC).datetime())
+}
+
 /// Reads the `since` of a caller.
 ///
 /// # Errors

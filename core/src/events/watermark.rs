@@ -72,7 +72,8 @@ struct Given {
 pub(crate) struct Watermark {
     /// Entries before this moment are left out.
     from: Option<Timestamp>,
-    /// The first entry that was given out: tells a list that lost its end from one that began anew.
+    /// The first entry that was given out, the lowest where ids have an order: tells a list that lost its end from one that
+    /// began anew.
     first: Option<Given>,
     /// The moment of the latest entry that was given out.
     latest: Option<Timestamp>,
@@ -250,7 +251,12 @@ impl Watermark {
     pub(crate) fn give(&mut self, entry: &Entry) {
         let second = entry.time.filter(|_| !entry.id.is_number()).map(Timestamp::as_second);
         let given = Given { id: entry.id.clone(), print: entry.print, second };
-        if self.first.is_none() {
+        let is_first = match (&self.first, &given.id) {
+            (None, _) => true,
+            (Some(first), Id::Number(_)) => given.id < first.id,
+            (Some(_), Id::Text(_)) => false,
+        };
+        if is_first {
             self.first = Some(Given { second: None, ..given.clone() });
         }
         self.latest = self.latest.max(entry.time);

@@ -5,11 +5,12 @@ use loki_mode_spec::CHAPTERS;
 
 use super::models::{
     ApiKey, AuditEntry, AuditVerifyResult, Checkpoint, CreatedApiKey, EventHistory, Health, Project,
-    RotatedApiKey, Run, RunEvent, Session, SessionList, SessionStatus, SessionTaskList, SessionTasks,
-    StartedSession, Task, Tenant,
+    RotatedApiKey, Run, RunEvent, Session, SessionList, SessionStatus, SessionTask, SessionTaskList,
+    SessionTasks, StartedSession, Task, Tenant,
 };
 use crate::client::Client;
 use crate::error::Error;
+use crate::paging::{Items, PageOptions};
 use crate::typed::{Id, Object, Values};
 
 /// Options of [`Client::list_projects`].
@@ -227,9 +228,9 @@ pub struct RotateApiKey {
 /// Options of [`Client::query_audit`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct QueryAudit {
-    /// First day, as `YYYY-MM-DD` in UTC.
+    /// Only entries of this day (in UTC) or time, or later ones.
     pub start_date: Option<String>,
-    /// Last day, as `YYYY-MM-DD` in UTC.
+    /// Only entries of this day (in UTC) or time, or earlier ones.
     pub end_date: Option<String>,
     /// Only this action.
     pub action: Option<String>,
@@ -296,8 +297,9 @@ impl Client {
         self.typed(&CHAPTERS[1].operations[2], values)
     }
 
-    /// Lists projects, newest first. A server may cap the list: v9.22 answers 50 unless `limit` says
-    /// otherwise, v5.51 answers all and ignores `limit` and `offset`.
+    /// Lists projects, newest first. A server may cap the list: v9.22 answers 50 at the most unless `limit`
+    /// says otherwise, and does not say whether there are others; v5.51 answers all and ignores `limit` and
+    /// `offset`. `iter_projects` gives all on either.
     ///
     /// `GET /api/projects`.
     ///
@@ -309,6 +311,21 @@ impl Client {
         values.maybe(&options.limit);
         values.maybe(&options.offset);
         self.typed(&CHAPTERS[2].operations[0], values)
+    }
+
+    /// Gives everything that [`Client::list_projects`] lists, item by item, asking for a page when it is
+    /// wanted. The options must not set `limit` and `offset`.
+    ///
+    /// `GET /api/projects`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] or [`Error::Argument`] if something that is given is no good; the iterator gives any other.
+    pub fn iter_projects(&self, options: &ListProjects, pages: PageOptions) -> Result<Items<Project>, Error> {
+        let mut values = Values::default();
+        values.maybe(&options.status);
+        values.maybe(&options.limit);
+        values.maybe(&options.offset);
+        self.typed_pages(&CHAPTERS[2].operations[0], values, pages)
     }
 
     /// Returns one project.
@@ -434,7 +451,8 @@ impl Client {
         self.typed(&CHAPTERS[3].operations[4], values)
     }
 
-    /// Lists runs, newest first. Servers answer 50 unless `limit` says otherwise.
+    /// Lists runs, newest first. Servers answer 50 at the most unless `limit` says otherwise, and do not say
+    /// whether there are others: `iter_runs` gives all.
     ///
     /// `GET /api/runs`, on deployed servers `GET /api/v2/runs`.
     ///
@@ -447,6 +465,22 @@ impl Client {
         values.maybe(&options.limit);
         values.maybe(&options.offset);
         self.typed(&CHAPTERS[4].operations[0], values)
+    }
+
+    /// Gives everything that [`Client::list_runs`] lists, item by item, asking for a page when it is wanted.
+    /// The options must not set `limit` and `offset`.
+    ///
+    /// `GET /api/runs`, on deployed servers `GET /api/v2/runs`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] or [`Error::Argument`] if something that is given is no good; the iterator gives any other.
+    pub fn iter_runs(&self, options: &ListRuns, pages: PageOptions) -> Result<Items<Run>, Error> {
+        let mut values = Values::default();
+        values.maybe(&options.project_id);
+        values.maybe(&options.status);
+        values.maybe(&options.limit);
+        values.maybe(&options.offset);
+        self.typed_pages(&CHAPTERS[4].operations[0], values, pages)
     }
 
     /// Returns one run with its events.
@@ -475,8 +509,8 @@ impl Client {
         self.typed(&CHAPTERS[4].operations[2], values)
     }
 
-    /// Cancels a run and returns it. Real servers answer "not found" for a run that has already ended, too;
-    /// the error says so.
+    /// Cancels a run and returns it. One that has already ended is a conflict; real servers answer "not
+    /// found" for it, and the run is looked at to tell which it is.
     ///
     /// `POST /api/runs/{run_id}/cancel`, on deployed servers `POST /api/v2/runs/{run_id}/cancel`. Never sent
     /// twice.
@@ -490,8 +524,8 @@ impl Client {
     }
 
     /// Starts a new run with the configuration of an ended one and returns the new run, whose `parent_run_id`
-    /// is the old one. Real servers answer "not found" for a run that has not ended yet, too; the error says
-    /// so.
+    /// is the old one. A run that has not ended yet is a conflict; real servers answer "not found" for it,
+    /// and the run is looked at to tell which it is.
     ///
     /// `POST /api/runs/{run_id}/replay`, on deployed servers `POST /api/v2/runs/{run_id}/replay`. Never sent
     /// twice.
@@ -546,7 +580,8 @@ impl Client {
     }
 
     /// Lists tasks. Real servers list the tasks of the running session, read from its state files: tasks made
-    /// by `create_task` are in another store and do not appear there, and `project_id` is ignored.
+    /// by `create_task` are in another store and do not appear there, and `project_id` is ignored. The list
+    /// is whole unless `limit` says otherwise.
     ///
     /// `GET /api/tasks`.
     ///
@@ -559,6 +594,22 @@ impl Client {
         values.maybe(&options.limit);
         values.maybe(&options.offset);
         self.typed(&CHAPTERS[5].operations[0], values)
+    }
+
+    /// Gives everything that [`Client::list_tasks`] lists, item by item, asking for a page when it is wanted.
+    /// The options must not set `limit` and `offset`.
+    ///
+    /// `GET /api/tasks`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] or [`Error::Argument`] if something that is given is no good; the iterator gives any other.
+    pub fn iter_tasks(&self, options: &ListTasks, pages: PageOptions) -> Result<Items<Task>, Error> {
+        let mut values = Values::default();
+        values.maybe(&options.project_id);
+        values.maybe(&options.status);
+        values.maybe(&options.limit);
+        values.maybe(&options.offset);
+        self.typed_pages(&CHAPTERS[5].operations[0], values, pages)
     }
 
     /// Returns one task.
@@ -751,7 +802,9 @@ impl Client {
         self.typed(&CHAPTERS[6].operations[7], values)
     }
 
-    /// Lists the tasks of a session. Dashboards have no such route.
+    /// Lists the tasks of a session. Servers answer 100 at the most unless `limit` says otherwise;
+    /// `pagination` says whether there are others, and `iter_session_tasks` gives all. Dashboards have no
+    /// such route.
     ///
     /// `GET /api/sessions/{session_id}/tasks`.
     ///
@@ -768,6 +821,27 @@ impl Client {
         values.maybe(&options.limit);
         values.maybe(&options.offset);
         self.typed(&CHAPTERS[7].operations[0], values)
+    }
+
+    /// Gives everything that [`Client::list_session_tasks`] lists, item by item, asking for a page when it is
+    /// wanted. The options must not set `limit` and `offset`.
+    ///
+    /// `GET /api/sessions/{session_id}/tasks`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] or [`Error::Argument`] if something that is given is no good; the iterator gives any other.
+    pub fn iter_session_tasks(
+        &self,
+        session_id: impl Into<Id>,
+        options: &ListSessionTasks,
+        pages: PageOptions,
+    ) -> Result<Items<SessionTask>, Error> {
+        let mut values = Values::default();
+        values.give::<Id>(session_id.into());
+        values.maybe(&options.status);
+        values.maybe(&options.limit);
+        values.maybe(&options.offset);
+        self.typed_pages(&CHAPTERS[7].operations[0], values, pages)
     }
 
     /// Lists the tasks that are being worked on, of all sessions. Dashboards have no such route.
@@ -907,7 +981,8 @@ impl Client {
         self.typed(&CHAPTERS[9].operations[5], values)
     }
 
-    /// Returns entries of the audit log, newest first.
+    /// Returns entries of the audit log, newest first: `limit` of them at the most. Servers do not say
+    /// whether there are others; `iter_audit` gives all.
     ///
     /// `GET /api/audit`, on deployed servers `GET /api/v2/audit`.
     ///
@@ -924,6 +999,24 @@ impl Client {
         self.typed(&CHAPTERS[10].operations[0], values)
     }
 
+    /// Gives everything that [`Client::query_audit`] lists, item by item, asking for a page when it is
+    /// wanted. The options must not set `limit` and `offset`.
+    ///
+    /// `GET /api/audit`, on deployed servers `GET /api/v2/audit`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] or [`Error::Argument`] if something that is given is no good; the iterator gives any other.
+    pub fn iter_audit(&self, options: &QueryAudit, pages: PageOptions) -> Result<Items<AuditEntry>, Error> {
+        let mut values = Values::default();
+        values.maybe(&options.start_date);
+        values.maybe(&options.end_date);
+        values.maybe(&options.action);
+        values.maybe(&options.limit);
+        values.maybe(&options.resource_type);
+        values.maybe(&options.offset);
+        self.typed_pages(&CHAPTERS[10].operations[0], values, pages)
+    }
+
     /// Checks the hash chain of the audit log and names the first entry that does not fit.
     ///
     /// `GET /api/audit/verify`, on deployed servers `GET /api/v2/audit/verify`.
@@ -935,7 +1028,8 @@ impl Client {
         self.typed(&CHAPTERS[10].operations[1], values)
     }
 
-    /// Lists checkpoints, newest first.
+    /// Lists checkpoints, newest first. Servers answer 20 at the most unless `limit` says otherwise, and
+    /// never more than 200; they do not say whether there are others.
     ///
     /// `GET /api/checkpoints`.
     ///

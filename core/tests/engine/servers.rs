@@ -1,6 +1,8 @@
 //! How the client gets along with the servers that exist: path families and bridges.
 
-use crate::common::{RUN, Reply, Seen, Server, call, json, text};
+use std::time::{Duration, Instant};
+
+use crate::common::{RUN, Reply, Seen, Server, call, call_with, json, text};
 use loki_mode_core::events::EventStream;
 use loki_mode_core::{CallOptions, Client, ErrorKind, Options, PathStyle, Value};
 
@@ -162,8 +164,6 @@ fn refusals_that_mean_more_say_so() {
             ErrorKind::Validation,
             "pass tenant_id=..., see list_tenants",
         ),
-        ("cancel_run", "[1]", 404, r#"{"detail":"Run not found"}"#, ErrorKind::NotFound, "can be cancelled"),
-        ("replay_run", "[1]", 404, r#"{"detail":"Run not found"}"#, ErrorKind::NotFound, "can be replayed"),
         (
             "rotate_api_key",
             r#"["x"]"#,
@@ -186,6 +186,32 @@ fn refusals_that_mean_more_say_so() {
         assert_eq!((error.kind(), error.info().status_code), (kind, Some(status)), "{operation}");
         assert!(error.to_string().contains(says), "{error}");
     }
+}
+
+#[test]
+fn a_refusal_that_can_mean_two_things_is_looked_into_within_the_deadline() {
+    let unknown = json(404, r#"{"detail":"Run not found"}"#);
+    let failed = json(200, r#"{"id":1,"status":"failed"}"#);
+    let server = Server::script(vec![unknown.clone(), failed]);
+    let error = call(&server.client(), "cancel_run", "[1]").unwrap_err();
+    assert_eq!((error.kind(), error.info().status_code), (ErrorKind::Conflict, Some(409)));
+    assert!(error.to_string().contains("run 1 has already ended: failed"), "{error}");
+    assert_eq!(server.targets(), ["POST /api/runs/1/cancel", "GET /api/runs/1"]);
+
+    // One that cannot be looked at in time is what it was.
+    let server = Server::script(vec![unknown, Reply::Silence]);
+    let options = CallOptions { timeout: Some(Duration::from_millis(300)), ..CallOptions::default() };
+    let began = Instant::now();
+    let error = call_with(&server.client(), "replay_run", "[1]", &options).unwrap_err();
+    assert!(began.elapsed() < Duration::from_secs(3));
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("not in a state in which it can be replayed"), "{error}");
+
+    // A route that the server lacks is no run that it lacks.
+    let server = Server::script(vec![json(404, V5_UNKNOWN), json(404, V5_UNKNOWN)]);
+    let error = call(&server.client(), "cancel_run", "[1]").unwrap_err();
+    assert!(error.to_string().contains("no such route"), "{error}");
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[test]

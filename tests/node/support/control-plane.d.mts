@@ -2,4 +2,4 @@ export const TOKEN: string;
 export function startControlPlane(
   profile: string,
   ...options: string[]
-): Promise<{ baseUrl: string; stop(): Promise<void> }>;
+): Promise<{ baseUrl: string; stop(): Promise<void>; kill(): Promise<void>; restart(): Promise<string> }>;

@@ -3,17 +3,12 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::Until;
 use crate::args::Value;
 use crate::events::pace::Pace;
 use crate::events::timeline::Timeline;
 use crate::events::watermark::Watermark;
-
-/// States in which a run does nothing any more.
-const ENDED: &[&str] = &["completed", "failed", "cancelled", "canceled", "stopped", "error"];
 
 /// What is asked for again where the server can leave out the rest: an event can become visible after later ones.
 const OVERLAP: Duration = Duration::from_secs(10);
@@ -112,19 +107,5 @@ impl Track {
             _ => interval / 2,
         };
         (self.hinted || self.pace.quiet() > 0) && when.elapsed() >= rest.max(took * 20)
-    }
-}
-
-#[derive(Deserialize)]
-pub(super) struct RunState<'a> {
-    #[serde(borrow, default)]
-    pub(super) status: Option<std::borrow::Cow<'a, str>>,
-    #[serde(borrow, default)]
-    pub(super) ended_at: Option<&'a RawValue>,
-}
-
-impl RunState<'_> {
-    pub(super) fn has_ended(&self) -> bool {
-        self.status.as_deref().is_some_and(|status| ENDED.contains(&status)) || self.ended_at.is_some()
     }
 }

@@ -1,0 +1,23 @@
+import { isDate } from 'node:util/types';
+import { kindOf } from './kinds.js';
+import { native } from './runtime.js';
+
+/**
+ * Reads a timestamp as servers write it: with an offset, with `Z`, or with neither, which means UTC. A `Date` has
+ * milliseconds: what is finer is cut off. A bare date is its first moment.
+ *
+ * @param text - The timestamp, for example `2026-11-21T22:50:49.642180`.
+ * @throws RangeError if it is none.
+ * @throws TypeError if it is no string.
+ */
+export function parseTimestamp(text: string): Date {
+  if (typeof text !== 'string') throw new TypeError(`text must be a string, not ${kindOf(text)}`);
+  const milliseconds = native.parseTimestamp(text);
+  if (milliseconds === null) throw new RangeError(`not a timestamp: ${JSON.stringify(text.slice(0, 60))}`);
+  return new Date(milliseconds);
+}
+
+/** The text of a timestamp that a caller gives: as it is, or that of a date. */
+export function timestampText(value: string | Date): string {
+  return isDate(value) ? value.toISOString() : value;
+}

@@ -1,0 +1,228 @@
+"""What is done with API keys in more than one step. Imported when first used."""
+
+from __future__ import annotations
+
+from loki_mode_sdk.errors import ConfigError, KeyRotationError, NotFoundError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any, NoReturn, TypeVar
+
+    from loki_mode_sdk.client import AutonomiClient
+    from loki_mode_sdk.records import CreatedApiKey, RotatedApiKey
+
+    Self = TypeVar("Self", bound="TemporaryApiKey")
+
+__all__ = ["KeyRotation", "TemporaryApiKey"]
+
+
+class KeyRotation:
+    """What came of a rotation whose new token was stored.
+
+    Attributes:
+        token: The new token; `repr` does not show it.
+        new_key_id: Identifier of the new key, if the server said it.
+        old_key_id: Identifier of the old key, if the server said it.
+        old_key_expires_at: When the old key stops working, as the server says it; None if it was
+            deleted.
+        old_key_deleted: Whether it was.
+    """
+
+    __slots__ = ("new_key_id", "old_key_deleted", "old_key_expires_at", "old_key_id", "token")
+
+    def __init__(
+        self,
+        token: str,
+        *,
+        new_key_id: str | None = None,
+        old_key_id: str | None = None,
+        old_key_expires_at: str | None = None,
+        old_key_deleted: bool = False,
+    ) -> None:
+        self.token = token
+        self.new_key_id = new_key_id
+        self.old_key_id = old_key_id
+        self.old_key_expires_at = old_key_expires_at
+        self.old_key_deleted = old_key_deleted
+
+    def __repr__(self) -> str:
+        return (
+            f"KeyRotation(token='***', new_key_id={self.new_key_id!r}, old_key_id={self.old_key_id!r}, "
+            f"old_key_expires_at={self.old_key_expires_at!r}, old_key_deleted={self.old_key_deleted!r})"
+        )
+
+
+class Rotation:
+    """The way of a rotation, for both clients: what there is to be said after each of its steps."""
+
+    def __init__(self, store: object, grace_period_hours: int, delete_old: bool) -> None:
+        if not callable(store):
+            raise TypeError(f"store must be a function, not {type(store).__name__}")
+        if isinstance(grace_period_hours, int) and grace_period_hours < 1:
+            raise ConfigError(
+                "grace_period_hours must be at least 1: without it, a failure to store would leave no working key",
+                param="grace_period_hours",
+            )
+        if not isinstance(delete_old, bool):
+            raise TypeError(f"delete_old must be bool, not {type(delete_old).__name__}")
+        self._hours = grace_period_hours
+        self._rotated: RotatedApiKey
+
+    def rotated(self, rotated: RotatedApiKey) -> str:
+        """The key was rotated; gives the new token."""
+        self._rotated = rotated
+        return rotated.token
+
+    def not_stored(self, cause: Exception) -> KeyRotationError:
+        return self._failed(
+            f"the key was rotated, but its new token could not be stored: {_reason(cause)}. Nothing was deleted: "
+            f"{self._old()} works until {self._until()}",
+            stored=False,
+        )
+
+    def old_key_id(self) -> str:
+        """What is to be deleted."""
+        if self._rotated.old_key_id is None:
+            # Not by its name: that is the new key's now.
+            error = NotFoundError("the server did not give its identifier")
+            raise self.not_deleted(error) from error
+        return self._rotated.old_key_id
+
+    def not_deleted(self, cause: Exception) -> KeyRotationError:
+        return self._failed(
+            f"the key was rotated and its new token stored, but {self._old()} could not be deleted: {_reason(cause)}. "
+            f"It works until {self._until()}",
+            stored=True,
+        )
+
+    def done(self, deleted: bool) -> KeyRotation:
+        rotated = self._rotated
+        return KeyRotation(
+            rotated.token,
+            new_key_id=rotated.new_key_id,
+            old_key_id=rotated.old_key_id,
+            old_key_expires_at=None if deleted else rotated.old_key_expires_at,
+            old_key_deleted=deleted,
+        )
+
+    def _failed(self, message: str, stored: bool) -> KeyRotationError:
+        rotated = self._rotated
+        return KeyRotationError(
+            message,
+            token=rotated.token,
+            new_key_id=rotated.new_key_id,
+            old_key_id=rotated.old_key_id,
+            old_key_expires_at=rotated.old_key_expires_at,
+            stored=stored,
+        )
+
+    def _old(self) -> str:
+        found = self._rotated.old_key_id
+        return "the old key" if found is None else f"the old key ({found})"
+
+    def _until(self) -> str:
+        return self._rotated.old_key_expires_at or f"{self._hours} h from now"
+
+
+def _reason(cause: Exception) -> str:
+    return str(cause) or type(cause).__name__
+
+
+class TemporaryKey:
+    """What the temporary keys of both clients have in common."""
+
+    def __init__(
+        self,
+        name: str,
+        role: str,
+        scopes: list[str] | None,
+        expires_days: int,
+        description: str | None,
+    ) -> None:
+        self._name = name
+        self._wanted: dict[str, Any] = {
+            "role": role,
+            "scopes": scopes,
+            "expires_days": expires_days,
+            "description": description,
+        }
+        self._created: CreatedApiKey | None = None
+
+    @property
+    def info(self) -> CreatedApiKey:
+        """The key as the server sent it; `repr` does not show its token.
+
+        Raises:
+            ConfigError: The key was not made yet: that is done at the beginning of the `with` block.
+        """
+        if self._created is None:
+            raise ConfigError("the temporary key is made at the beginning of a `with` block", param="key")
+        return self._created
+
+    @property
+    def id(self) -> str:
+        """Identifier of the key."""
+        return self.info.id
+
+    @property
+    def token(self) -> str:
+        """The token, to be sent as bearer token."""
+        return self.info.token
+
+    def _not_deleted(self, error: Exception) -> None:
+        """Warns of a key that stays, where another error is on its way already."""
+        import warnings
+
+        expires = self.info.get("expires_at")
+        message = f"the temporary API key {self.id} could not be deleted: {error}. It works until {expires}"
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
+
+    def __repr__(self) -> str:
+        shown = "not made yet" if self._created is None else f"id={self._created.id!r}, token='***'"
+        return f"{type(self).__name__}({shown})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} cannot be pickled: it holds a secret. Hand on its `token`.")
+
+
+class TemporaryApiKey(TemporaryKey):
+    """An API key that is made at the beginning of a `with` block and deleted at its end, however it ends.
+
+    Attributes:
+        client: A client that calls with this key, during the block.
+    """
+
+    client: AutonomiClient
+
+    def __init__(self, owner: AutonomiClient, *wanted: Any) -> None:
+        super().__init__(*wanted)
+        self._owner = owner
+
+    def __enter__(self: Self) -> Self:
+        self._created = self._owner.create_api_key(self._name, **self._wanted)
+        self.client = self._owner.with_options(token=self._created.token)
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.client.close()
+        try:
+            self._owner.delete_api_key(self.id)
+        except NotFoundError:
+            # That it is gone is all that is wanted.
+            pass
+        except Exception as error:
+            if exc_value is None:
+                raise
+            self._not_deleted(error)
+
+
+for _class in (KeyRotation, TemporaryApiKey):
+    # Tracebacks and `help()` name classes by the path that users import.
+    _class.__module__ = "loki_mode_sdk"
+del _class

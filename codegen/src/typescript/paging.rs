@@ -1,0 +1,135 @@
+//! The methods that go through long lists.
+
+use loki_mode_spec::{Need, Operation, Paging, Param, TypeScriptArguments};
+
+use super::{
+    Method, TypeDeclaration, camel, comment, fitted, input, keywords, param_doc, param_type, positional,
+};
+
+/// The parameters that say what is listed, and not which page of it.
+fn filters(operation: &'static Operation, paging: Paging) -> impl Iterator<Item = &'static Param> {
+    operation.params.iter().filter(move |param| param.name != paging.limit && param.name != paging.offset)
+}
+
+/// The interface of the last argument, where plain `PageOptions` will not do.
+pub(super) fn options_interface(operation: &'static Operation) -> Option<String> {
+    let paging = operation.paging?;
+    let own = operation.typescript_arguments == TypeScriptArguments::Positional
+        && filters(operation, paging).any(|param| !param.positional);
+    own.then(|| {
+        let name = camel(paging.method);
+        format!("{}{}Options", name[..1].to_uppercase(), &name[1..])
+    })
+}
+
+pub(super) fn options(operation: &'static Operation) -> Option<TypeDeclaration> {
+    let (paging, name) = (operation.paging?, options_interface(operation)?);
+    let members =
+        keywords(operation).filter(|param| param.name != paging.limit && param.name != paging.offset);
+    Some(TypeDeclaration {
+        doc: comment(0, &[format!("Options of `{}`.", camel(paging.method))]),
+        open: format!("export interface {name} extends PageOptions {{"),
+        close: "}",
+        members: members.map(|param| input(operation, param, &camel(param.name))).collect(),
+    })
+}
+
+pub(super) fn method(operation: &'static Operation) -> Option<Method> {
+    let (paging, (items, _)) = (operation.paging?, operation.paged_items()?);
+    let interface = options_interface(operation).unwrap_or_else(|| "PageOptions".to_owned());
+    let is_filter = |param: &Param| param.name != paging.limit && param.name != paging.offset;
+    let mut parameters: Vec<String> = match operation.typescript_arguments {
+        TypeScriptArguments::Object(object) => {
+            vec![format!("params?: Omit<{object}, '{}' | '{}'>", paging.limit, paging.offset)]
+        }
+        TypeScriptArguments::Positional => positional(operation)
+            .filter(|param| is_filter(param))
+            .map(|param| {
+                let mark = if param.need == Need::Required { "" } else { "?" };
+                format!("{}{mark}: {}", camel(param.name), param_type(param))
+            })
+            .collect(),
+    };
+    parameters.push(format!("options?: {interface}"));
+    let values: Vec<String> = operation
+        .params
+        .iter()
+        .map(|param| match operation.typescript_arguments {
+            _ if !is_filter(param) => "undefined".to_owned(),
+            TypeScriptArguments::Object(_) => format!("params?.{}", param.wire),
+            TypeScriptArguments::Positional if param.positional => camel(param.name),
+            TypeScriptArguments::Positional => format!("options?.{}", camel(param.name)),
+        })
+        .collect();
+    let mut call = vec![
+        "this.#engine".to_owned(),
+        format!("operations.{}", operation.name.to_uppercase()),
+        fitted(6, "[", "", &values, "]"),
+        "options".to_owned(),
+    ];
+    if let TypeScriptArguments::Object(_) = operation.typescript_arguments {
+        call.push("params".to_owned());
+    }
+    let tail = format!("): Pager<{}> {{", items.name);
+    Some(Method {
+        doc: doc(operation, paging, items.name),
+        signature: fitted(2, &format!("{}(", camel(paging.method)), "", &parameters, &tail),
+        body: fitted(4, "return openPages(", "", &call, ");"),
+    })
+}
+
+fn doc(operation: &'static Operation, paging: Paging, items: &str) -> String {
+    let mut paragraphs = vec![
+        format!(
+            "Gives everything that `{}` lists, one item after the other. A page is asked for when its first item is wanted; each \
+             item comes once, whatever is added or removed meanwhile.",
+            camel(operation.name)
+        ),
+        String::new(),
+    ];
+    let method = operation.method.as_str();
+    paragraphs.push(match operation.v2_path {
+        Some(v2) => format!("`{method} {}`, on deployed servers `{method} {v2}`.", operation.path),
+        None => format!("`{method} {}`.", operation.path),
+    });
+    paragraphs.push(String::new());
+    if let TypeScriptArguments::Object(_) = operation.typescript_arguments {
+        paragraphs.push("@param params - What to list; every one of them can be left out.".to_owned());
+    } else {
+        for param in filters(operation, paging).filter(|param| param.positional) {
+            paragraphs.push(format!("@param {} - {}", camel(param.name), param_doc(operation, param)));
+        }
+    }
+    let own =
+        if options_interface(operation).is_some() { "Further parameters, `maxItems`" } else { "`maxItems`" };
+    paragraphs.push(format!(
+        "@param options - {own}, `pageSize` (1 to {}), `signal`, and `timeout`, `maxRetries`, `headers` of each page.",
+        paging.largest
+    ));
+    paragraphs.push(format!(
+        "@returns A {{@link Pager}} of `{items}`, for `for await`; its `pages()` gives arrays of them."
+    ));
+    paragraphs.push("@throws {@link ConfigError} if an option is no good.".to_owned());
+    paragraphs.push("@throws TypeError if an argument is of the wrong type.".to_owned());
+    comment(2, &paragraphs)
+}
+
+/// What the table of operations says about it.
+pub(super) fn entry(operation: &'static Operation) -> String {
+    operation.paging.map_or_else(String::new, |paging| {
+        let Paging { limit, offset, .. } = paging;
+        let wire = |name: &str| {
+            let param = operation.params.iter().find(|param| param.name == name);
+            param.map_or(name.to_owned(), |param| match operation.typescript_arguments {
+                TypeScriptArguments::Object(_) => param.wire.to_owned(),
+                TypeScriptArguments::Positional => camel(param.name),
+            })
+        };
+        format!(
+            "\n  pages: {{ method: '{}', limit: '{}', offset: '{}' }},",
+            camel(paging.method),
+            wire(limit),
+            wire(offset)
+        )
+    })
+}

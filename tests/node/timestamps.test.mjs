@@ -1,0 +1,122 @@
+// Timestamps of servers as dates, and dates where a timestamp is to be given.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { runInNewContext } from 'node:vm';
+import { AutonomiClient, ConfigError, EventStream, parseTimestamp } from 'loki-mode-sdk';
+import { clearEnvironment } from './support/binaries.mjs';
+import { startControlPlane, TOKEN } from './support/control-plane.mjs';
+import { FaultServer } from './support/fault-server.mjs';
+
+clearEnvironment();
+
+describe('parseTimestamp', () => {
+  for (const [text, expected] of [
+    ['2026-11-21T22:49:47', '2026-11-21T22:49:47.000Z'],
+    ['2026-11-21T22:50:49.642180', '2026-11-21T22:50:49.642Z'],
+    ['2026-11-21T22:50:49.642999Z', '2026-11-21T22:50:49.642Z'],
+    ['2026-11-21T22:50:49.642180+00:00', '2026-11-21T22:50:49.642Z'],
+    ['2026-11-21T23:50:49.642180+01:00', '2026-11-21T22:50:49.642Z'],
+    ['2026-11-21 22:50:49', '2026-11-21T22:50:49.000Z'],
+    ['2026-11-21', '2026-11-21T00:00:00.000Z'],
+    ['1969-12-31T23:59:59.999999Z', '1969-12-31T23:59:59.999Z'],
+  ]) {
+    it(`reads ${text}`, () => assert.equal(parseTimestamp(text).toISOString(), expected));
+  }
+
+  it('refuses what is none, and shows it', () => {
+    for (const text of ['yesterday', '', '2026-02-30', '2026-11-21T25:00:00', '1795301387']) {
+      assert.throws(() => parseTimestamp(text), {
+        name: 'RangeError',
+        message: `not a timestamp: "${text}"`,
+      });
+    }
+    for (const value of [5, null, undefined, new Date()]) {
+      assert.throws(() => parseTimestamp(value), /^TypeError: text must be a string/);
+    }
+  });
+});
+
+describe('dates as arguments', () => {
+  let server;
+  before(() => {
+    server = new FaultServer();
+  });
+  after(() => server.stop());
+
+  it('are sent as text', async () => {
+    const baseUrl = await server.serve([{ json: [], repeat: 2 }]);
+    const client = new AutonomiClient({ baseUrl, pathStyle: 'guide' });
+    const moment = new Date('2026-11-21T22:50:49.642Z');
+    const elsewhere = runInNewContext('new Date("2026-11-22")');
+    await client.queryAudit({ start_date: moment, end_date: elsewhere });
+    await client.getRunTimeline(1, { since: moment });
+    const { requests } = await server.recorded();
+    assert.deepEqual(
+      requests.map(({ query }) => [query.start_date, query.end_date, query.since]),
+      [
+        ['2026-11-21', '2026-11-22', undefined],
+        [undefined, undefined, '2026-11-21T22:50:49.642Z'],
+      ],
+    );
+  });
+
+  it('say from when on events are wanted', async () => {
+    const times = ['2026-11-21T22:50:48', '2026-11-21T22:50:49', '2026-11-21T22:50:49.642180Z'];
+    const events = times.map((timestamp, index) => ({ id: index + 1, timestamp }));
+    for (const since of ['2026-11-21T22:50:49', new Date('2026-11-21T22:50:49Z')]) {
+      const baseUrl = await server.serve([{ json: { events } }]);
+      const stream = new EventStream(new AutonomiClient({ baseUrl, pathStyle: 'guide' }));
+      const found = await stream.pollEvents(1, since);
+      assert.deepEqual(
+        found.map(({ id }) => id),
+        [2, 3],
+      );
+    }
+  });
+
+  it('are refused if they are none', async () => {
+    const client = new AutonomiClient({ baseUrl: await server.serve([]) });
+    for (const value of [5, {}, new Date('x')]) {
+      await assert.rejects(
+        client.queryAudit({ start_date: value }),
+        /^TypeError: start_date must be a string/,
+      );
+      await assert.rejects(
+        new EventStream(client).pollEvents(1, value),
+        /^TypeError: since must be a string/,
+      );
+    }
+    await assert.rejects(client.queryAudit({ end_date: 'last week' }), ConfigError);
+    assert.equal((await server.recorded()).requests.length, 0);
+  });
+});
+
+for (const profile of ['guide', 'v5.51', 'v9.22']) {
+  it(`the audit log between two moments (${profile})`, async () => {
+    const plane = await startControlPlane(profile);
+    try {
+      const client = new AutonomiClient({ baseUrl: plane.baseUrl, token: TOKEN });
+      for (let number = 0; number < 30; number++) await client.createApiKey(`of the log ${number}`);
+      const entries = await client.queryAudit({ limit: 10_000 });
+      const first = parseTimestamp(entries[20].timestamp);
+      const last = parseTimestamp(entries[4].timestamp);
+      // A bound has milliseconds, an entry has microseconds: both as text of one length.
+      const fine = (text) =>
+        `${parseTimestamp(text).toISOString().slice(0, 23)}${text.slice(23, 26).replace(/\D.*/, '').padEnd(3, '0')}`;
+      const bound = (date) => `${date.toISOString().slice(0, 23)}000`;
+      const within = entries.filter(
+        ({ timestamp }) => fine(timestamp) >= bound(first) && fine(timestamp) <= bound(last),
+      );
+      assert.ok(within.length > 0 && within.length < entries.length);
+      const found = await client.queryAudit({ start_date: first, end_date: last, limit: 10_000 });
+      assert.deepEqual(found, within);
+      const some = await client.queryAudit({ start_date: first, end_date: last, limit: 3, offset: 2 });
+      assert.deepEqual(some, within.slice(2, 5));
+      const day = entries[0].timestamp.slice(0, 10);
+      assert.deepEqual(await client.queryAudit({ start_date: day, limit: 3 }), entries.slice(0, 3));
+    } finally {
+      await plane.stop();
+    }
+  });
+}

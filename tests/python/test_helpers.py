@@ -1,0 +1,338 @@
+"""What is made of several calls: the end of a run, rotations that lose no token, keys that do not stay."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import threading
+import time
+import traceback
+from datetime import datetime, timezone
+
+import pytest
+
+from loki_mode_sdk import (
+    APIConnectionError,
+    APITimeoutError,
+    AsyncAutonomiClient,
+    AuthenticationError,
+    AutonomiClient,
+    ConfigError,
+    ConflictError,
+    CreatedApiKey,
+    KeyRotation,
+    KeyRotationError,
+    NotFoundError,
+    RotatedApiKey,
+    Run,
+    ServerError,
+    TemporaryApiKey,
+)
+
+ROTATED = {"new_key": {"id": "new"}, "old_key_id": "old", "token": "loki_new"}
+
+
+@pytest.fixture
+def client(control_plane):
+    with AutonomiClient(control_plane.base_url, control_plane.TOKEN) as client:
+        yield client
+
+
+@pytest.fixture
+def key(client, request):
+    """A key of this test's own."""
+    return client.create_api_key(f"{request.node.name} {time.time_ns()}".replace("/", " "))
+
+
+def works(client, token):
+    with client.with_options(token=token) as other:
+        try:
+            other.list_api_keys()
+        except AuthenticationError:
+            return False
+        return True
+
+
+def key_ids(client):
+    return [key.id for key in client.list_api_keys()]
+
+
+def hours_until(moment):
+    left = datetime.fromisoformat(moment.replace("Z", "+00:00")) - datetime.now(timezone.utc)
+    return left.total_seconds() / 3600
+
+
+def sent(fault_server):
+    return [f"{seen['method']} {seen['path']}" for seen in fault_server.recorded()["requests"]]
+
+
+def run_at(status):
+    return {"json": {"id": 7, "status": status}}
+
+
+# ---- the end of a run ------------------------------------------------------------------------------------------------
+
+
+def test_the_end_of_a_run_is_waited_for(client):
+    run = client.create_run(1)
+    timer = threading.Timer(0.1, client.cancel_run, [run.id])
+    timer.start()
+    ended = client.wait_for_run(run.id, poll_interval=0.02, timeout=30)
+    timer.join()
+    assert isinstance(ended, Run)
+    assert (ended.id, ended.status) == (run.id, "cancelled")
+    assert client.wait_for_run(run.id).status == "cancelled"
+    with pytest.raises(NotFoundError):
+        client.wait_for_run(987654)
+
+
+def test_a_wait_ends_with_its_time(client):
+    run = client.create_run(1)
+    with pytest.raises(APITimeoutError) as error:
+        client.wait_for_run(run.id, poll_interval=0.02, timeout=0.2)
+    assert str(error.value) == f"run {run.id} has not ended within 0.2 s; its last known state is running"
+
+
+def test_the_end_of_a_run_is_awaited(control_plane):
+    async def main():
+        async with AsyncAutonomiClient(control_plane.base_url, control_plane.TOKEN) as client:
+            run = await client.create_run(1)
+            waiting = asyncio.ensure_future(client.wait_for_run(run.id, poll_interval=0.02, timeout=30))
+            await asyncio.sleep(0.1)
+            assert not waiting.done()
+            await client.cancel_run(run.id)
+            assert (await waiting).status == "cancelled"
+            with pytest.raises(NotFoundError):
+                await client.wait_for_run(987654)
+            other = await client.create_run(1)
+            with pytest.raises(APITimeoutError):
+                await client.wait_for_run(other.id, poll_interval=0.02, timeout=0.1)
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(client.wait_for_run(other.id), 0.1)
+
+    asyncio.run(main())
+
+
+def test_a_wait_survives_failures_of_the_server(client_of):
+    failed, lost = {"status": 500, "text": "no"}, {"faults": {"read_then_close": True}}
+    client = client_of(run_at("running"), failed, lost, run_at("completed"), path_style="guide", max_retries=0)
+    assert client.wait_for_run(7, poll_interval=0.01).status == "completed"
+
+
+def test_a_wait_refuses_what_is_no_good(client_of, fault_server):
+    client = client_of(path_style="guide")
+    for arguments, options, error in [
+        ((None,), {}, TypeError),
+        (("../x",), {}, ConfigError),
+        ((7,), {"timeout": 0}, ConfigError),
+        ((7,), {"poll_interval": 0}, ConfigError),
+        ((7,), {"poll_interval": "1"}, TypeError),
+    ]:
+        with pytest.raises(error):
+            client.wait_for_run(*arguments, **options)
+    assert sent(fault_server) == []
+
+
+# ---- states of a run -------------------------------------------------------------------------------------------------
+
+
+def test_a_run_in_the_wrong_state_is_a_conflict_and_one_that_is_not_there_is_not_found(client):
+    run = client.create_run(1)
+    with pytest.raises(ConflictError) as error:
+        client.replay_run(run.id)
+    assert error.value.status_code == 409
+    client.cancel_run(run.id)
+    with pytest.raises(ConflictError, match="already ended") as error:
+        client.cancel_run(run.id)
+    assert error.value.status_code == 409
+    for method in (client.cancel_run, client.replay_run):
+        with pytest.raises(NotFoundError) as error:
+            method(987654)
+        assert "state" not in str(error.value)
+
+
+# ---- rotations -------------------------------------------------------------------------------------------------------
+
+
+def test_records_of_keys_say_the_same_on_every_server(client, key):
+    assert isinstance(key, CreatedApiKey)
+    assert (key.id, key.token) == (key["id"], key["token"])
+    rotated = client.rotate_api_key(key.id, grace_period_hours=3)
+    assert isinstance(rotated, RotatedApiKey)
+    assert isinstance(rotated, dict)
+    assert rotated.token == rotated["token"] != key.token
+    assert rotated.old_key_id == key.id
+    assert rotated.new_key_id in key_ids(client)
+    assert 2.9 < hours_until(rotated.old_key_expires_at) < 3.1
+    assert rotated.token not in repr(rotated)
+    assert pickle.loads(pickle.dumps(rotated)) == rotated
+    assert RotatedApiKey({"token": "x"}).new_key_id is None
+
+
+@pytest.mark.parametrize("by", ["id", "name"])
+def test_a_rotated_token_is_stored_before_the_old_key_is_deleted(client, key, by):
+    stored = []
+
+    def store(token):
+        assert works(client, key.token), "the old key works until the new one is stored"
+        stored.append(token)
+
+    rotation = client.rotate_and_store(key[by], store, delete_old=True)
+    assert isinstance(rotation, KeyRotation)
+    assert stored == [rotation.token]
+    assert (rotation.old_key_id, rotation.old_key_deleted, rotation.old_key_expires_at) == (key.id, True, None)
+    assert (works(client, rotation.token), works(client, key.token)) == (True, False)
+    assert rotation.new_key_id in key_ids(client)
+    assert key.id not in key_ids(client)
+    assert rotation.token not in repr(rotation)
+
+
+def test_the_old_key_is_left_to_its_grace_period(client, key):
+    rotation = client.rotate_and_store(key.id, lambda token: None, grace_period_hours=2)
+    assert not rotation.old_key_deleted
+    assert 1.9 < hours_until(rotation.old_key_expires_at) < 2.1
+    assert works(client, key.token)
+
+
+def test_a_token_that_cannot_be_stored_is_in_the_error(client, key):
+    cause = OSError("the vault is sealed")
+
+    def store(token):
+        raise cause
+
+    with pytest.raises(KeyRotationError) as caught:
+        client.rotate_and_store(key.id, store, delete_old=True)
+    error = caught.value
+    assert error.__cause__ is cause
+    assert (error.stored, error.old_key_id) == (False, key.id)
+    assert f"the old key ({key.id}) works until {error.old_key_expires_at}" in str(error)
+    assert (works(client, key.token), works(client, error.token)) == (True, True)
+    printed = [repr(error), str(error), *traceback.format_exception(type(error), error, error.__traceback__)]
+    assert error.token not in "".join(printed)
+    copied = pickle.loads(pickle.dumps(error))
+    assert (copied.token, copied.new_key_id, str(copied)) == (error.token, error.new_key_id, str(error))
+
+
+@pytest.mark.parametrize("stores", ["with a function", "with a coroutine"])
+def test_a_rotation_is_awaited(control_plane, key, stores):
+    async def main():
+        async with AsyncAutonomiClient(control_plane.base_url, control_plane.TOKEN) as client:
+            stored = []
+
+            async def store(token):
+                await asyncio.sleep(0.01)
+                assert not stored
+                stored.append(token)
+
+            chosen = stored.append if stores == "with a function" else store
+            rotation = await client.rotate_and_store(key.id, chosen, delete_old=True)
+            assert stored == [rotation.token]
+            assert key.id not in [listed.id for listed in await client.list_api_keys()]
+
+            async def fail(token):
+                raise OSError("no")
+
+            with pytest.raises(KeyRotationError) as error:
+                await client.rotate_and_store(rotation.new_key_id, fail)
+            assert error.value.old_key_id == rotation.new_key_id
+
+    asyncio.run(main())
+
+
+def test_a_key_is_not_rotated_twice(client_of, fault_server):
+    client = client_of({"faults": {"read_then_close": True}}, path_style="guide", max_retries=5)
+    stored = []
+    with pytest.raises(APIConnectionError) as error:
+        client.rotate_and_store("k", stored.append, delete_old=True)
+    assert error.value.maybe_executed
+    assert stored == []
+    assert sent(fault_server) == ["POST /api/keys/k/rotate"]
+
+
+def test_an_old_key_that_cannot_be_deleted_is_an_error_that_says_that_the_rest_went_well(client_of, fault_server):
+    client = client_of({"json": ROTATED}, {"status": 500, "text": "no"}, path_style="guide", max_retries=0)
+    stored = []
+    with pytest.raises(KeyRotationError, match=r"stored, but the old key \(old\).*works until 5 h from now") as error:
+        client.rotate_and_store("k", stored.append, grace_period_hours=5, delete_old=True)
+    assert isinstance(error.value.__cause__, ServerError)
+    assert (error.value.stored, error.value.token, stored) == (True, "loki_new", ["loki_new"])
+    assert sent(fault_server) == ["POST /api/keys/k/rotate", "DELETE /api/keys/old"]
+
+
+def test_an_old_key_of_which_the_id_is_not_known_is_not_deleted_by_its_name(client_of, fault_server):
+    client = client_of({"json": {"token": "loki_new"}}, path_style="guide")
+    with pytest.raises(KeyRotationError, match="did not give its identifier") as error:
+        client.rotate_and_store("k", lambda token: None, delete_old=True)
+    assert error.value.stored
+    assert sent(fault_server) == ["POST /api/keys/k/rotate"]
+
+
+def test_a_rotation_that_could_leave_no_working_key_is_refused(client_of, fault_server):
+    client = client_of(path_style="guide")
+    with pytest.raises(ConfigError) as error:
+        client.rotate_and_store("k", print, grace_period_hours=0)
+    assert error.value.param == "grace_period_hours"
+    for store, options in [("file.txt", {}), (print, {"delete_old": 1}), (print, {"grace_period_hours": "1"})]:
+        with pytest.raises(TypeError):
+            client.rotate_and_store("k", store, **options)
+    assert sent(fault_server) == []
+
+
+# ---- temporary keys --------------------------------------------------------------------------------------------------
+
+
+def test_a_temporary_key_is_deleted_at_the_end(client, request):
+    name = f"temporary {time.time_ns()}"
+    with client.temporary_api_key(name, role="viewer") as key:
+        assert isinstance(key, TemporaryApiKey)
+        assert key.id in [listed.id for listed in key.client.list_api_keys()]
+        assert 23 < hours_until(key.info["expires_at"]) < 25
+        assert key.token not in repr(key) + str(key) + repr(key.info) + repr(vars(key))
+        with pytest.raises(TypeError, match="cannot be pickled"):
+            pickle.dumps(key)
+    assert key.id not in key_ids(client)
+    assert not works(client, key.token)
+    with pytest.raises(ConfigError, match="closed"):
+        key.client.list_api_keys()
+
+
+def test_a_temporary_key_is_deleted_after_an_error_and_may_be_gone(client):
+    with pytest.raises(ZeroDivisionError), client.temporary_api_key(f"temporary {time.time_ns()}") as key:
+        raise ZeroDivisionError
+    assert key.id not in key_ids(client)
+    with client.temporary_api_key(f"temporary {time.time_ns()}", scopes=["read"], expires_days=3) as gone:
+        client.delete_api_key(gone.id)
+
+
+def test_a_temporary_key_for_asyncio(control_plane):
+    async def main():
+        async with AsyncAutonomiClient(control_plane.base_url, control_plane.TOKEN) as client:
+            async with client.temporary_api_key(f"temporary {time.time_ns()}") as key:
+                assert key.id in [listed.id for listed in await key.client.list_api_keys()]
+            assert key.id not in [listed.id for listed in await client.list_api_keys()]
+            with pytest.raises(ZeroDivisionError):
+                async with client.temporary_api_key(f"temporary {time.time_ns()}") as key:
+                    raise ZeroDivisionError
+            assert key.id not in [listed.id for listed in await client.list_api_keys()]
+
+    asyncio.run(main())
+
+
+def test_a_temporary_key_that_cannot_be_deleted_is_told(client_of, fault_server):
+    created = {"status": 201, "json": {"id": "tmp", "name": "n", "token": "loki_tmp", "expires_at": "tomorrow"}}
+    failed = {"status": 500, "text": "no"}
+    client = client_of(created, failed, created, failed, path_style="guide", max_retries=0)
+    with pytest.raises(ServerError), client.temporary_api_key("n"):
+        pass
+    warned = pytest.warns(RuntimeWarning, match="API key tmp could not be deleted.*works until tomorrow")
+    with warned, pytest.raises(ZeroDivisionError), client.temporary_api_key("n"):
+        raise ZeroDivisionError
+    assert sent(fault_server) == ["POST /api/keys", "DELETE /api/keys/tmp"] * 2
+
+
+def test_a_temporary_key_is_not_made_before_its_block(client_of, fault_server):
+    key = client_of(path_style="guide").temporary_api_key("n")
+    assert repr(key) == "TemporaryApiKey(not made yet)"
+    with pytest.raises(ConfigError, match="beginning of a `with` block"):
+        key.token  # noqa: B018 - it is asked for, and not there
+    assert sent(fault_server) == []
