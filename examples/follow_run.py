@@ -112,7 +112,8 @@ class View:
             (GREEN, "█" * filled + "░" * (BAR - filled)),
             (DIM, f"{iteration}  {self.count}  {self.elapsed}"),
         )
-        left, line = shutil.get_terminal_size().columns - 1, []
+        # A terminal that nobody has given a size says 0.
+        left, line = (shutil.get_terminal_size().columns or 80) - 1, []
         for tone, text in parts:
             shown = text[: max(0, left)]
             left -= len(shown) + 2

@@ -13,7 +13,7 @@ from servers import ROOT, ControlPlane
 
 PAGES = ["configuration", "time", "webhooks"]
 # Those that talk to a server.
-PAGES_WITH_SERVER = ["keys", "pagination", "waiting"]
+PAGES_WITH_SERVER = ["events", "keys", "pagination", "waiting"]
 
 
 def blocks(page: str, language: str) -> list[str]:
