@@ -39,7 +39,7 @@ async def verified_event(request: Request) -> webhooks.WebhookEvent:
 
 # Not `async`: so FastAPI calls it on a thread, where it may wait for the Control Plane.
 @app.post("/webhook")
-def handle_webhook(event: webhooks.WebhookEvent = Depends(verified_event)):  # noqa: B008
+def handle_webhook(event: webhooks.WebhookEvent = Depends(verified_event)):  # noqa: B008 - how FastAPI asks for it
     if event.type != "task_completed":
         return {"ok": True}
     if event.task_id is None:

@@ -12,7 +12,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { APIConnectionError, AutonomiClient, AutonomiError } from 'loki-mode-sdk';
+import { APIConnectionError, AutonomiClient, AutonomiError, KeyRotationError } from 'loki-mode-sdk';
 
 const baseUrl = process.env.LOKI_BASE_URL ?? 'http://localhost:57374';
 
@@ -77,11 +77,21 @@ function githubStore(name) {
   };
 }
 
-async function rotate(client, args, store) {
-  let result;
+async function rotate(client, args, target) {
+  const store = async (token) => {
+    target.store(token);
+    // Tried before anything is deleted: what this throws leaves the old key as it is.
+    await new AutonomiClient({ baseUrl, token }).listApiKeys();
+  };
   try {
-    result = await client.rotateApiKey(args.key, args.graceHours);
+    return await client.rotateAndStore(args.key, store, {
+      gracePeriodHours: args.graceHours,
+      deleteOld: args.deleteOld,
+    });
   } catch (error) {
+    if (error instanceof KeyRotationError) {
+      throw new Failure(`${error.message}. Mend the cause and rotate again.`);
+    }
     if (error instanceof APIConnectionError && error.maybeExecuted) {
       throw new Failure(
         `${error.message}\nThe key may have been rotated although no answer arrived. The old token keeps working ` +
@@ -90,24 +100,6 @@ async function rotate(client, args, store) {
     }
     throw error;
   }
-  const oldKey = result.old_key_id ?? args.key;
-  const deadline = result.old_key_rotation_expires_at ?? `${args.graceHours} h from now`;
-  try {
-    store.store(result.token);
-  } catch (error) {
-    throw new Failure(
-      `the key was rotated, but its new token could not be stored: ${error.message}\n` +
-        `The old token (${oldKey}) keeps working until ${deadline}. Mend the cause and rotate again.`,
-    );
-  }
-  try {
-    await new AutonomiClient({ baseUrl, token: result.token }).listApiKeys();
-  } catch (error) {
-    throw new Failure(
-      `the new token was stored but does not work: ${error.message}\nThe old token (${oldKey}) keeps working until ${deadline}.`,
-    );
-  }
-  return { oldKey, deadline };
 }
 
 function openStore(args) {
@@ -120,18 +112,15 @@ function openStore(args) {
 
 async function main() {
   const args = readArguments();
-  const store = openStore(args);
+  const target = openStore(args);
   try {
     const client = new AutonomiClient({ baseUrl, token: process.env.LOKI_API_TOKEN });
-    let { oldKey, deadline } = await rotate(client, args, store);
-    if (args.deleteOld) {
-      await client.deleteApiKey(oldKey);
-      deadline = 'now: it was deleted';
-    }
+    const { oldKeyId, oldKeyDeleted, oldKeyExpiresAt } = await rotate(client, args, target);
     const where = args.output ?? `step output ${args.githubOutput}`;
-    console.log(`rotated ${args.key}: the new token works and is in ${where}; the old key (${oldKey}) works until ${deadline}`);
+    const end = oldKeyDeleted ? 'was deleted' : `works until ${oldKeyExpiresAt}`;
+    console.log(`rotated ${args.key}: the new token works and is in ${where}; the old key (${oldKeyId}) ${end}`);
   } finally {
-    store.discard();
+    target.discard();
   }
 }
 

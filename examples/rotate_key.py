@@ -15,7 +15,7 @@ import os
 import sys
 import tempfile
 
-from loki_mode_sdk import APIConnectionError, AutonomiClient, AutonomiError
+from loki_mode_sdk import APIConnectionError, AutonomiClient, AutonomiError, KeyRotationError
 
 BASE_URL = os.environ.get("LOKI_BASE_URL", "http://localhost:57374")
 TOKEN = os.environ.get("LOKI_API_TOKEN")
@@ -77,9 +77,17 @@ class GitHubStore:
         self.file.close()
 
 
-def rotate(client, args, store):
+def rotate(client, args, target):
+    def store(token):
+        target.store(token)
+        # Tried before anything is deleted: what this raises leaves the old key as it is.
+        with AutonomiClient(base_url=BASE_URL, token=token) as renewed:
+            renewed.list_api_keys()
+
     try:
-        result = client.rotate_api_key(args.key, grace_period_hours=args.grace_hours)
+        return client.rotate_and_store(args.key, store, grace_period_hours=args.grace_hours, delete_old=args.delete_old)
+    except KeyRotationError as error:
+        raise SystemExit(f"error: {error}. Mend the cause and rotate again.") from None
     except APIConnectionError as error:
         if error.maybe_executed:
             raise SystemExit(
@@ -87,44 +95,24 @@ def rotate(client, args, store):
                 f"working for {args.grace_hours} h; look at list_api_keys() before you rotate again."
             ) from None
         raise
-    old_key = result.get("old_key_id") or args.key
-    deadline = result.get("old_key_rotation_expires_at") or f"{args.grace_hours} h from now"
-    try:
-        store.store(result["token"])
-    except OSError as error:
-        raise SystemExit(
-            f"error: the key was rotated, but its new token could not be stored: {error}\n"
-            f"The old token ({old_key}) keeps working until {deadline}. Mend the cause and rotate again."
-        ) from None
-    try:
-        with AutonomiClient(base_url=BASE_URL, token=result["token"]) as renewed:
-            renewed.list_api_keys()
-    except AutonomiError as error:
-        raise SystemExit(
-            f"error: the new token was stored but does not work: {error}\n"
-            f"The old token ({old_key}) keeps working until {deadline}."
-        ) from None
-    return old_key, deadline
 
 
 def main():
     args = arguments()
     try:
-        store = FileStore(args.output) if args.output else GitHubStore(args.github_output)
+        target = FileStore(args.output) if args.output else GitHubStore(args.github_output)
     except OSError as error:
         raise SystemExit(f"error: nothing was rotated, the output cannot be written: {error}") from None
     try:
         with AutonomiClient(base_url=BASE_URL, token=TOKEN) as client:
-            old_key, deadline = rotate(client, args, store)
-            if args.delete_old:
-                client.delete_api_key(old_key)
-                deadline = "now: it was deleted"
+            rotation = rotate(client, args, target)
     except AutonomiError as error:
         raise SystemExit(f"error: {error}") from None
     finally:
-        store.discard()
+        target.discard()
     where = args.output or f"step output {args.github_output}"
-    print(f"rotated {args.key}: the new token works and is in {where}; the old key ({old_key}) works until {deadline}")
+    end = "was deleted" if rotation.old_key_deleted else f"works until {rotation.old_key_expires_at}"
+    print(f"rotated {args.key}: the new token works and is in {where}; the old key ({rotation.old_key_id}) {end}")
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ export async function rotateAndStore(
   try {
     await store(token);
   } catch (cause) {
-    const message = `the key was rotated, but its new token could not be stored: ${reason(cause)}. Nothing was deleted: ${old} works until ${until}`;
+    const message = `the key was rotated, but storing its new token failed: ${reason(cause)}. Nothing was deleted: ${old} works until ${until}`;
     throw new KeyRotationError(message, { ...known, token, stored: false, cause });
   }
   if (!deleteOld) return maskInPrint({ token, ...known, oldKeyDeleted: false });

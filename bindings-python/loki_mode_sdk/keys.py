@@ -76,7 +76,7 @@ class Rotation:
 
     def not_stored(self, cause: Exception) -> KeyRotationError:
         return self._failed(
-            f"the key was rotated, but its new token could not be stored: {_reason(cause)}. Nothing was deleted: "
+            f"the key was rotated, but storing its new token failed: {_reason(cause)}. Nothing was deleted: "
             f"{self._old()} works until {self._until()}",
             stored=False,
         )

@@ -36,7 +36,7 @@ class Record(_Base):
 
     def copy(self) -> Record:
         """Returns a shallow copy that masks secrets as well."""
-        return Record(self)
+        return type(self)(self)
 
     def __or__(self, other: Any) -> Any:
         merged = super().__or__(other)

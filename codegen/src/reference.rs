@@ -30,6 +30,9 @@ struct OperationPage {
     v2_path: Option<&'static str>,
     params: Vec<ParamRow>,
     returns: String,
+    /// The method that gives all of the list.
+    pages: Option<&'static str>,
+    camel_pages: Option<String>,
     notes: Vec<String>,
 }
 
@@ -113,6 +116,8 @@ fn operation_page(operation: &'static Operation) -> OperationPage {
         v2_path: operation.v2_path,
         params: operation.params.iter().map(param_row).collect(),
         returns: returns(&operation.returns),
+        pages: operation.paging.map(|paging| paging.method),
+        camel_pages: operation.paging.map(|paging| camel_case(paging.method)),
         notes: notes(operation),
     }
 }

@@ -23,12 +23,14 @@ describe('the first example of', () => {
     });
   }
 
-  it('docs/events.md', async () => {
-    const server = await startControlPlane('guide');
-    const env = { ...process.env, LOKI_BASE_URL: server.baseUrl, LOKI_API_TOKEN: TOKEN };
-    const program = ['--input-type=module', '-e', block('events', 'javascript')];
-    const { stdout } = await promisify(execFile)(process.execPath, program, { env });
-    await server.stop();
-    assert.equal(stdout, block('events', 'text'));
-  });
+  for (const page of ['events', 'pagination', 'waiting']) {
+    it(`docs/${page}.md`, async () => {
+      const server = await startControlPlane('guide');
+      const env = { ...process.env, LOKI_BASE_URL: server.baseUrl, LOKI_API_TOKEN: TOKEN };
+      const program = ['--input-type=module', '-e', block(page, 'javascript')];
+      const { stdout } = await promisify(execFile)(process.execPath, program, { env });
+      await server.stop();
+      assert.equal(stdout, block(page, 'text'));
+    });
+  }
 });

@@ -126,7 +126,7 @@ for (const profile of ['guide', 'v5.51', 'v9.22']) {
       );
       assert.ok(error instanceof KeyRotationError);
       assert.deepEqual([error.cause, error.stored, error.oldKeyId], [cause, false, key.id]);
-      assert.match(error.message, /could not be stored: the vault is sealed/);
+      assert.match(error.message, /storing its new token failed: the vault is sealed/);
       assert.match(
         error.message,
         new RegExp(`the old key \\(${key.id}\\) works until ${error.oldKeyExpiresAt.slice(0, 13)}`),

@@ -35,8 +35,8 @@ class Plane:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            # Headers and body in one piece: the other side waits with its word of receipt for the first.
-            wbufsize = -1
+            # What stands in the second packet is not to wait until the other side has confirmed the first.
+            disable_nagle_algorithm = True
 
             def setup(self) -> None:
                 super().setup()

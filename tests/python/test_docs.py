@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 
 import pytest
 
-from servers import ROOT
+from servers import ROOT, ControlPlane
 
 PAGES = ["configuration", "time", "webhooks"]
+# Those that talk to a server.
+PAGES_WITH_SERVER = ["events", "keys", "pagination", "waiting"]
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -24,4 +27,19 @@ def test_the_first_example_prints_what_the_page_says(page, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, stdout=subprocess.PIPE, encoding="utf-8", check=True
     )
+    assert done.stdout == blocks(page, "text")[0]
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_SERVER)
+def test_the_first_example_does_to_a_server_what_the_page_says(page, tmp_path):
+    program = blocks(page, "python")[0]
+    with ControlPlane("guide") as server:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            env={**os.environ, "LOKI_BASE_URL": server.base_url, "LOKI_API_TOKEN": server.TOKEN},
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            check=True,
+        )
     assert done.stdout == blocks(page, "text")[0]

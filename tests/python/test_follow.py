@@ -201,6 +201,23 @@ def test_an_event_that_cannot_be_decoded_takes_no_other_with_it(plane, followed)
     assert ids(take(followed(cursor=follower.cursor), plane)) == []
 
 
+def test_large_events_come_one_by_one(plane, followed):
+    plane.add(*range(40), details={"text": "ä" * 20_000})
+    plane.add(40, 41)
+    plane.status = "completed"
+    follower = followed()
+    assert ids(some(follower, 20)) == list(range(20))
+    assert ids(followed(cursor=follower.cursor)) == list(range(20, 42))
+    rest = list(follower)
+    assert ids(rest) == list(range(20, 42))
+    assert rest[0].details == {"text": "ä" * 20_000}
+
+
+def some(follower, count):
+    """So many of the next events."""
+    return [next(follower) for _ in range(count)]
+
+
 def take(follower, plane):
     """The rest of the events, once the run has ended."""
     plane.status = "completed"
@@ -657,12 +674,12 @@ def test_memory_stays_as_it_is_over_many_polls(plane, followed):
             plane.events = [*plane.events[1:], {**plane.events[-1], "id": plane.events[-1]["id"] + 1}]
             next(follower)
 
-    poll(200)
+    poll(100)
     gc.collect()
     tracemalloc.start()
     try:
         before, resident = tracemalloc.get_traced_memory()[0], rss()
-        poll(1000)
+        poll(600)
         gc.collect()
         # Python's own, and that of the native module.
         assert tracemalloc.get_traced_memory()[0] - before < 200_000

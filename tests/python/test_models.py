@@ -89,7 +89,7 @@ def test_attributes_are_in_snake_case_and_dicts_as_on_the_wire():
     event = LiveEvent.from_dict(sent)
     assert event.session_id == "s-1"
     assert event.to_dict() == sent
-    assert LiveEvent("evt_1_2", "task:created", session_id="s-1").to_dict() == {
+    assert LiveEvent(id="evt_1_2", type="task:created", session_id="s-1").to_dict() == {
         "id": "evt_1_2",
         "type": "task:created",
         "sessionId": "s-1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pathlib
 import time
+from collections.abc import AsyncIterator
 from datetime import date, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from loki_mode_sdk import (
     ApiKey,
     AsyncAutonomiClient,
     AsyncClient,
+    AsyncPager,
     AsyncSessionManager,
     AsyncTaskManager,
     AuditEntry,
@@ -21,11 +23,15 @@ from loki_mode_sdk import (
     EventStream,
     ForbiddenError,
     Headers,
+    KeyRotation,
+    KeyRotationError,
     LiveEvent,
     NotFoundError,
+    Pager,
     PermissionDeniedError,
     Project,
     RawResponse,
+    RotatedApiKey,
     Run,
     RunEvent,
     Session,
@@ -163,6 +169,26 @@ def moments(client: AutonomiClient, run: Run, since: datetime) -> datetime | Non
     return run.ended_at_dt or parse_timestamp(f"{started}")
 
 
+def lists_and_keys(client: AutonomiClient) -> Run:
+    for run in client.iter_runs("proj-1", "running", page_size=5, max_items=9, timeout=5.0):
+        started: str = run.started_at
+    pages: list[list[Project]] = list(client.iter_projects(status="active").pages())
+    audit: Pager[AuditEntry] = client.iter_audit(date(2026, 2, 1), action="rotate")
+    rotation: KeyRotation = client.rotate_and_store("ci", print, grace_period_hours=2, delete_old=True)
+    rotated: RotatedApiKey = client.rotate_api_key("ci")
+    as_in_the_guide: dict[str, Any] = rotated
+    old: str | None = rotated.old_key_id
+    with client.temporary_api_key("ci", "operator", expires_days=2) as key:
+        token: str = key.token
+        key.client.get_status()
+    try:
+        client.rotate_and_store("ci", lambda token: None)
+    except KeyRotationError as error:
+        token = error.token
+    print(started, pages, audit, rotation.token, as_in_the_guide, old, token)
+    return client.wait_for_run("run-1", timeout=5, poll_interval=0.5)
+
+
 def from_environment() -> Traced:
     return Traced.from_env(timeout=1, token=None, headers={"x-team": "a"}, ca_file=pathlib.Path("ca.pem"))
 
@@ -203,6 +229,20 @@ async def for_asyncio(path: pathlib.Path) -> None:
         await derived.aclose()
         await derived.close()
         derived.close()
+
+
+async def lists_and_keys_for_asyncio(client: AsyncAutonomiClient) -> Run:
+    async def store(token: str) -> None:
+        print(token)
+
+    ids = [run.id async for run in client.iter_runs(7, page_size=5)]
+    pages: AsyncIterator[list[Project]] = client.iter_projects().pages()
+    tasks: AsyncPager[Task] = client.iter_tasks()
+    rotation: KeyRotation = await client.rotate_and_store("ci", store)
+    async with client.temporary_api_key("ci") as key:
+        await key.client.get_status()
+    print(ids, pages, tasks, rotation)
+    return await client.wait_for_run(7)
 
 
 async def helpers_for_asyncio(client: AsyncClient) -> None:

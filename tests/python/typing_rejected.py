@@ -45,6 +45,14 @@ webhooks.verify({}, {}, "a")  # error
 webhooks.parse([])  # error
 webhooks.unwrap(b"", {}, 5)  # error
 gate = webhooks.parse(b"{}").gate  # error
+client.iter_runs(7, limit=5)  # error
+client.iter_runs(7, page_size="5")  # error
+number: int = next(client.iter_runs(7))  # error
+client.raw.iter_runs(7)  # error
+client.wait_for_run(7, timeout="1")  # error
+client.rotate_and_store("ci", "token.txt")  # error
+key_colour = client.rotate_api_key("ci").colour  # error
+client.raw.wait_for_run(7)  # error
 
 
 async def token() -> str:
@@ -60,6 +68,11 @@ async def for_asyncio(of_asyncio: AsyncAutonomiClient) -> None:
     number: int = (await of_asyncio.get_project(1)).name  # error
     print(number)
     await of_asyncio.list_runs(limit="10")  # error
+    await of_asyncio.iter_runs(7)  # error
+    for run in of_asyncio.iter_runs(7):  # error
+        print(run)
+    with of_asyncio.temporary_api_key("ci"):  # error
+        pass
     await of_asyncio.raw.get_project()  # error
     TaskManager(of_asyncio)  # error
     AsyncTaskManager(client)  # error

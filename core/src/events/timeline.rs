@@ -118,10 +118,10 @@ struct Envelope<'a> {
 }
 
 impl Envelope<'_> {
-    fn read(text: &str) -> Told {
-        // Whatever else it is was checked where the answer was read as a whole.
-        let envelope = serde_json::from_str::<Envelope<'_>>(text).ok();
-        Told { ended: envelope.and_then(|found| found.duration_seconds).map(|value| value.get() != "null") }
+    /// What it says, if it is an object.
+    fn parse(text: &str) -> Option<Told> {
+        let envelope: Envelope<'_> = serde_json::from_str(text).ok()?;
+        Some(Told { ended: envelope.duration_seconds.map(|value| value.get() != "null") })
     }
 }
 
@@ -198,7 +198,7 @@ impl Timeline {
         let list = list()?;
         let texts: Vec<&RawValue> = serde_json::from_str(list).map_err(no_timeline)?;
         let items: Vec<Item<'_>> = texts.into_iter().map(Item::read).collect::<Result<_, _>>()?;
-        let told = std::str::from_utf8(body).map(Envelope::read).unwrap_or_default();
+        let told = std::str::from_utf8(body).ok().and_then(Envelope::parse).unwrap_or_default();
         self.known = items.last().and_then(|last| Known::up_to_end_of(last.text, body));
         let entries: Vec<Entry> = items.iter().map(|item| item.entry.clone()).collect();
         self.oldest = entries.iter().filter_map(|entry| entry.time).min();
@@ -224,12 +224,15 @@ impl Timeline {
         loop {
             rest = rest.trim_ascii_start();
             if let Some(envelope) = rest.strip_prefix(']') {
-                let envelope = envelope.trim_ascii();
-                let told = match envelope.strip_prefix(',') {
-                    Some(fields) => Envelope::read(&format!("{{{fields}")),
-                    None if envelope.is_empty() => Told::default(),
-                    // What says it stands before the events, and is as it was.
-                    None => return None,
+                let told = if body.trim_ascii_start().starts_with(b"{") {
+                    // What stands behind the events belongs to an object, whose beginning is known.
+                    let fields = envelope.trim_ascii_start();
+                    let fields = fields.strip_prefix(',').unwrap_or(fields);
+                    Envelope::parse(&format!("{{{fields}"))?
+                } else if envelope.trim_ascii().is_empty() {
+                    Told::default()
+                } else {
+                    return None;
                 };
                 if let Some(last) = items.last() {
                     let last: &Item<'_> = last;

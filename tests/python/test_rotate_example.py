@@ -1,0 +1,91 @@
+"""examples/rotate_key.py, run as in CI: the new token is where it should be, and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+
+from loki_mode_sdk import AuthenticationError, AutonomiClient
+from servers import ROOT
+
+
+@pytest.fixture
+def client(control_plane):
+    with AutonomiClient(control_plane.base_url, control_plane.TOKEN) as client:
+        yield client
+
+
+@pytest.fixture
+def key(client):
+    return client.create_api_key(f"ci-{time.time_ns()}", "operator")
+
+
+@pytest.fixture
+def rotate(control_plane, tmp_path):
+    def rotate(*arguments, **environment):
+        settings = {"LOKI_BASE_URL": control_plane.base_url, "LOKI_API_TOKEN": control_plane.TOKEN}
+        return subprocess.run(
+            [sys.executable, str(ROOT / "examples" / "rotate_key.py"), *arguments],
+            cwd=tmp_path,
+            env={**os.environ, **settings, **environment},
+            capture_output=True,
+            encoding="utf-8",
+        )
+
+    return rotate
+
+
+def works(client, token):
+    with client.with_options(token=token) as other:
+        try:
+            other.list_api_keys()
+        except AuthenticationError:
+            return False
+        return True
+
+
+@pytest.mark.parametrize("delete", [False, True])
+def test_into_a_file(client, key, rotate, tmp_path, delete):
+    file = tmp_path / "token.txt"
+    done = rotate("--key", key.id, "--output", str(file), *(["--delete-old"] if delete else []))
+    assert done.returncode == 0, done.stderr
+    token = file.read_text().strip()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert (works(client, token), works(client, key.token)) == (True, not delete)
+    assert f"the old key ({key.id}) {'was deleted' if delete else 'works until 2'}" in done.stdout
+    assert token not in done.stdout + done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["token.txt"]
+
+
+def test_into_the_output_of_a_step(client, key, rotate, tmp_path):
+    output = tmp_path / "output"
+    done = rotate("--key", key.id, "--github-output", "TOKEN", GITHUB_OUTPUT=str(output))
+    assert done.returncode == 0, done.stderr
+    token = output.read_text().strip().partition("TOKEN=")[2]
+    assert works(client, token)
+    assert done.stdout.splitlines()[0] == f"::add-mask::{token}"
+    assert done.stdout.count(token) == 1
+
+
+def test_a_token_that_cannot_be_stored_leaves_the_old_key(client, key, rotate, tmp_path):
+    # A folder in the way of the file.
+    (tmp_path / "token.txt").mkdir()
+    done = rotate("--key", key.id, "--output", str(tmp_path / "token.txt"), "--delete-old")
+    assert done.returncode == 1
+    assert "storing its new token failed" in done.stderr
+    assert f"the old key ({key.id}) works until" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "loki_" not in done.stdout + done.stderr
+    assert works(client, key.token)
+
+
+def test_a_key_that_does_not_exist(rotate, tmp_path):
+    done = rotate("--key", "nobody", "--output", str(tmp_path / "token.txt"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: ")
+    assert list(tmp_path.iterdir()) == []
