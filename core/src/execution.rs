@@ -2,6 +2,7 @@
 //! meet.
 
 mod audit;
+mod explaining;
 mod streaming;
 mod unanswered;
 
@@ -9,7 +10,7 @@ use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use loki_mode_spec::{Bridge, GET_RUN, GET_STATUS, Operation};
+use loki_mode_spec::{Bridge, GET_STATUS, Operation};
 use ureq::http::{HeaderName, HeaderValue, Method};
 
 use crate::args::{Args, Value};
@@ -140,38 +141,6 @@ impl<'a> Execution<'a> {
         } else {
             Err(self.explain(args, &answer))
         }
-    }
-
-    /// A refusal; where it can mean two things, the server is asked which.
-    fn explain(&mut self, args: &Args, answer: &Answer) -> Error {
-        let ambiguous = answer.status == 404 && !is_unknown_route(self.operation.method, answer);
-        let asks =
-            self.operation.bridges.iter().any(|bridge| matches!(bridge, Bridge::NotFoundOrWrongState(_)));
-        if !(ambiguous && asks) {
-            return self.refuse(answer);
-        }
-        let run = match self.look_at_run(args) {
-            Ok(run) => run,
-            Err(error @ (Error::Cancelled(_) | Error::Interrupted(_))) => return error,
-            // It could not be found out: the refusal says what it can mean.
-            Err(_) => return self.refuse(answer),
-        };
-        let mut info = refusal::refusal(self.operation, answer);
-        if run.is_success() {
-            if !bridges::run_in_wrong_state(args.get(0), &run.body, &mut info) {
-                return self.refuse(answer);
-            }
-        } else if run.status != 404 || is_unknown_route(GET_RUN.method, &run) {
-            return self.refuse(answer);
-        }
-        self.counted(info)
-    }
-
-    /// The run that the first argument names.
-    fn look_at_run(&mut self, args: &Args) -> Result<Answer, Error> {
-        let run = Args::new(&GET_RUN, vec![args.get(0).cloned()])?;
-        let path = self.client.server.dialect.route(&GET_RUN).path;
-        self.send(&Request::new(&GET_RUN, path, &run)?)
     }
 
     /// Whether an unsuccessful answer is what the operation asked for.

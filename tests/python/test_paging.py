@@ -133,6 +133,16 @@ def test_the_audit_log_comes_whole_newest_first_while_it_grows(client, project):
     assert entries == client.query_audit(action="create", limit=10_000)[added:]
 
 
+def test_the_audit_log_comes_whole_between_two_moments(client, project):
+    entries = client.query_audit(action="create", limit=10_000)
+    newest, oldest = entries[10].timestamp_dt, entries[40].timestamp_dt
+    expected = [entry for entry in entries if oldest <= entry.timestamp_dt <= newest]
+    assert len(expected) > 20
+    for page_size in (7, 1000):
+        assert list(client.iter_audit(oldest, newest, "create", page_size=page_size)) == expected
+    assert list(client.iter_audit(oldest, newest, "create", page_size=7, max_items=9)) == expected[:9]
+
+
 def test_tasks_come_whole(client):
     assert list(client.iter_tasks()) == client.list_tasks()
 
