@@ -192,7 +192,6 @@ impl Live {
     }
 
     fn connect(&mut self, pull: &mut Pull<'_>) -> Result<(), Error> {
-        self.client.check_open()?;
         let call = pull.call(self.client.options().timeout);
         let opened = Execution::begin(self.client.shared(), &OPEN, &call)
             .and_then(|execution| execution.open(&self.request(), self.headers()));
@@ -338,6 +337,8 @@ impl Source for Live {
     fn step(&mut self, pull: &mut Pull<'_>) -> Result<Step, Error> {
         let began = Instant::now();
         loop {
+            // Who closed the client wants nothing more of it, also where the connection is open.
+            self.client.check_open()?;
             if let Some(batch) = self.hand_out() {
                 return Ok(Step::Events(batch));
             }

@@ -111,7 +111,6 @@ struct Said<'a> {
 
 impl Watch {
     fn connect(&mut self, pull: &Pull<'_>) -> Result<(), Error> {
-        self.client.check_open()?;
         let shared = self.client.shared();
         let authorization = shared.credentials.authorization()?;
         let token = authorization.as_ref().and_then(mask::token_of);
@@ -254,6 +253,8 @@ impl Line {
 impl Source for Watch {
     fn step(&mut self, pull: &mut Pull<'_>) -> Result<Step, Error> {
         loop {
+            // Who closed the client wants nothing more of it, also where the connection is open.
+            self.client.check_open()?;
             if !self.ready.is_empty() {
                 let texts: Vec<String> = self.ready.drain(..).collect();
                 return Ok(Step::Events(Batch::new(

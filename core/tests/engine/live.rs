@@ -130,3 +130,16 @@ fn close_ends_a_wait_for_events() {
     assert!(began.elapsed() < Duration::from_secs(3));
     closer.join().unwrap();
 }
+
+#[test]
+fn a_closed_client_ends_its_streams_also_where_the_server_goes_on_sending() {
+    let beat = ": keep-alive 1\n\n".repeat(200);
+    let server =
+        Server::script(vec![Reply::Drip(format!("{HEAD}{}{beat}", frames([1])), Duration::from_millis(2))]);
+    let client = server.client();
+    let stream = client.events(&LiveOptions::default()).unwrap();
+    assert_eq!(take(&stream, 1), [1]);
+    client.close();
+    let error = stream.next(&StreamCall::default()).step.unwrap_err();
+    assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Config, "the client is closed"));
+}
