@@ -14,6 +14,9 @@ use super::watermark::{Entry, Found, Id, Watermark, fingerprint};
 use crate::bridges::present;
 use crate::error::{Error, ErrorInfo, ErrorKind};
 
+/// What JSON takes for space.
+const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
 /// A timeline, and how far it has been read.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Timeline {
@@ -222,14 +225,14 @@ impl Timeline {
         let mut rest = std::str::from_utf8(rest).ok()?;
         let mut items = Vec::new();
         loop {
-            rest = rest.trim_ascii_start();
+            rest = rest.trim_start_matches(SPACE);
             if let Some(envelope) = rest.strip_prefix(']') {
                 let told = if body.trim_ascii_start().starts_with(b"{") {
                     // What stands behind the events belongs to an object, whose beginning is known.
-                    let fields = envelope.trim_ascii_start();
+                    let fields = envelope.trim_start_matches(SPACE);
                     let fields = fields.strip_prefix(',').unwrap_or(fields);
                     Envelope::parse(&format!("{{{fields}"))?
-                } else if envelope.trim_ascii().is_empty() {
+                } else if envelope.trim_matches(SPACE).is_empty() {
                     Told::default()
                 } else {
                     return None;
