@@ -122,8 +122,7 @@ class LiveEventStream(Stream):
     Raises:
         AuthenticationError: The token is missing or not valid (401).
         PermissionDeniedError: The token lacks the scope for this (403).
-        NotFoundError: This server has no live events (404).
-        NotAvailableError: This server does not offer them (410, 501 and the like).
+        NotAvailableError: This server has no live events; dashboards do not.
         APIConnectionError: The server cannot be reached, before the first connection.
         DecodeError: An event is not what it should be; it is left out when asked again.
         ConfigError: Another thread is waiting for the next event; the client is closed; or this is
@@ -143,10 +142,8 @@ class DashboardStream(Stream):
     message of type `gap` says that others may be missing, and it is time to ask for the state.
 
     Raises:
-        AuthenticationError: The token is missing or not valid (401).
-        PermissionDeniedError: The server refused the connection (403), whatever the reason.
-        NotFoundError: This server has no WebSocket (404).
-        NotAvailableError: This server does not offer it (410, 501 and the like).
+        PermissionDeniedError: The server refused the connection (401, 403), whatever the reason.
+        NotAvailableError: This server has no WebSocket.
         APIConnectionError: The server cannot be reached, before the first connection.
         DecodeError: A message is not what it should be; it is left out when asked again.
         ConfigError: Another thread is waiting for the next message; the client is closed; or this
