@@ -78,7 +78,7 @@ pub fn sse(data: &[u8]) {
                 if let Some(id) = &event.id {
                     assert!(seen.insert((id.clone(), event.time)), "given out twice: {event:?}");
                 }
-                event.json
+                event.json.into_owned()
             }
             News::Gap(gap) => gap_json(gap.reason.word(), gap.last_event_id.as_deref()),
         };

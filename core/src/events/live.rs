@@ -3,7 +3,6 @@
 
 pub(super) mod event;
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use loki_mode_spec::{EVENTS, Operation, Returns};
@@ -13,7 +12,7 @@ pub(super) use self::event::gap_json;
 use self::event::{Filter, read_event};
 use super::follow::{LONGEST_ABSENCE, is_passing};
 use super::pace::Patience;
-use super::replay::{Gap, News, Remark, Replay};
+use super::replay::{Gap, News, Outlet, Remark, Replay};
 use super::sse::{Parser, Piece};
 use super::stream::{Batch, Pull, Source, Step, Stream};
 use crate::args::Value;
@@ -36,6 +35,9 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(600);
 /// How long to wait for more of a replay whose end is not announced, and how long at the most.
 const REPLAY_PAUSE: Duration = Duration::from_millis(700);
 const LONGEST_REPLAY: Duration = Duration::from_secs(5);
+/// How much is read at a time, and how much of what has come already is handed out in one batch.
+const BUFFER: usize = 32 << 10;
+const LARGE_BATCH: usize = 256 << 10;
 /// A connection that lasted so long was a good one.
 const GOOD: Duration = Duration::from_secs(1);
 
@@ -69,7 +71,7 @@ impl Client {
             filter,
             replay: Replay::default(),
             connection: None,
-            ready: VecDeque::new(),
+            ready: Ready::default(),
             patience: Patience::default(),
             hold: now,
             began: now,
@@ -92,7 +94,7 @@ struct Live {
     replay: Replay,
     connection: Option<Connection>,
     /// What was read and not handed out yet.
-    ready: VecDeque<News>,
+    ready: Ready,
     patience: Patience,
     /// No connection before this moment.
     hold: Instant,
@@ -103,6 +105,37 @@ struct Live {
     /// How long the server asks to wait before connecting again.
     retry: Duration,
     beats: Beats,
+}
+
+/// Events as a JSON array whose end is missing.
+#[derive(Debug, Default)]
+struct Ready {
+    json: String,
+    count: usize,
+}
+
+impl Outlet for Ready {
+    fn take(&mut self, news: News<'_>) {
+        self.json.push(if self.count == 0 { '[' } else { ',' });
+        match news {
+            News::Event(event) => self.json.push_str(&event.json),
+            News::Gap(Gap { reason, last_event_id }) => {
+                self.json.push_str(&gap_json(reason.word(), last_event_id.as_deref()));
+            }
+        }
+        self.count += 1;
+    }
+}
+
+impl Ready {
+    fn hand_out(&mut self) -> Option<Batch> {
+        let Ready { mut json, count } = std::mem::take(self);
+        if count == 0 {
+            return None;
+        }
+        json.push(']');
+        Some(Batch::new(json, count, EVENTS.item))
+    }
 }
 
 /// The signs of life that a server gives at regular times, and so how long it may be silent.
@@ -243,41 +276,53 @@ impl Live {
         if passes { Ok(()) } else { Err(explained(error)) }
     }
 
-    /// Reads what has come, or waits for it.
+    /// Reads what has come, or waits for it. Once there is something to hand out, only what has come already is read on.
     fn read(&mut self, pull: &Pull<'_>, deadline: Instant) -> Result<(), Error> {
-        let Some(connection) = &mut self.connection else { return Ok(()) };
-        let mut buffer = [0; 16 << 10];
-        let reading = connection.opened.read(&pull.limits(deadline), &mut buffer);
-        let count = match reading {
-            Ok(Reading::Bytes(count)) => count,
-            Ok(Reading::Nothing) => return Ok(()),
-            Ok(Reading::End) => {
-                self.lost();
+        let limits = pull.limits(deadline);
+        let mut buffer = [0; BUFFER];
+        loop {
+            let Some(connection) = &mut self.connection else { return Ok(()) };
+            let reading = match self.ready.count {
+                0 => connection.opened.read(&limits, &mut buffer),
+                _ => connection.opened.read_at_once(&limits, &mut buffer),
+            };
+            match reading {
+                Ok(Reading::Bytes(count)) => self.feed(&buffer[..count])?,
+                Ok(Reading::Nothing) => return Ok(()),
+                Ok(Reading::End) => {
+                    self.lost();
+                    return Ok(());
+                }
+                Err(failure) => return Err(super::stream::stopped(&failure.cause)),
+            }
+            if self.ready.count == 0 || self.ready.json.len() >= LARGE_BATCH {
                 return Ok(());
             }
-            Err(failure) => return Err(super::stream::stopped(&failure.cause)),
-        };
+        }
+    }
+
+    /// Takes what the server has sent.
+    fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let Some(connection) = &mut self.connection else { return Ok(()) };
         let now = Instant::now();
         (connection.heard, connection.is_good) = (now, true);
-        let mut news = Vec::new();
-        let (filter, replay, retry, beats) =
-            (&self.filter, &mut self.replay, &mut self.retry, &mut self.beats);
-        let fed = connection.parser.feed(&buffer[..count], |piece| match piece {
+        let (filter, replay, retry, beats, ready) =
+            (&self.filter, &mut self.replay, &mut self.retry, &mut self.beats, &mut self.ready);
+        let fed = connection.parser.feed(bytes, |piece| match piece {
             Piece::Frame(frame) => {
                 if frame.name == b"heartbeat" {
                     beats.beat(now);
                 }
                 if let Some(event) = read_event(&frame, filter) {
-                    replay.event(event, &mut news);
+                    replay.event(event, ready);
                 }
             }
             Piece::Comment(comment) => match Remark::read(comment) {
-                Some(remark) => replay.remark(remark, &mut news),
+                Some(remark) => replay.remark(remark, ready),
                 None => beats.beat(now),
             },
             Piece::Retry(delay) => *retry = delay.min(Duration::from_secs(60)),
         });
-        self.ready.extend(news);
         if fed.is_err() {
             self.lost();
             let message = format!(
@@ -304,9 +349,7 @@ impl Live {
 
     /// Gives out what was held back.
     fn settle(&mut self) {
-        let mut news = Vec::new();
-        self.replay.settle(&mut news);
-        self.ready.extend(news);
+        self.replay.settle(&mut self.ready);
     }
 
     /// When something has to be done about the connection if nothing comes.
@@ -314,22 +357,6 @@ impl Live {
         // A caller who was busy elsewhere has not been listening.
         let silent = connection.heard.max(began) + self.beats.longest_silence();
         if self.replay.is_holding() { silent.min(connection.heard.max(began) + REPLAY_PAUSE) } else { silent }
-    }
-
-    fn hand_out(&mut self) -> Option<Batch> {
-        if self.ready.is_empty() {
-            return None;
-        }
-        let count = self.ready.len();
-        let texts: Vec<String> = self
-            .ready
-            .drain(..)
-            .map(|news| match news {
-                News::Event(event) => event.json,
-                News::Gap(Gap { reason, last_event_id }) => gap_json(reason.word(), last_event_id.as_deref()),
-            })
-            .collect();
-        Some(Batch::new(format!("[{}]", texts.join(",")), count, EVENTS.item))
     }
 }
 
@@ -339,7 +366,7 @@ impl Source for Live {
         loop {
             // Who closed the client wants nothing more of it, also where the connection is open.
             self.client.check_open()?;
-            if let Some(batch) = self.hand_out() {
+            if let Some(batch) = self.ready.hand_out() {
                 return Ok(Step::Events(batch));
             }
             let Some(connection) = &self.connection else {

@@ -4,10 +4,11 @@
 //! send their whole memory to everybody, and all of them forget when they are restarted. So after a reconnection the
 //! events are held back until it is clear where what was received before ends.
 
+use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
 use std::hash::BuildHasher as _;
 
-use foldhash::fast::FixedState;
+use foldhash::fast::{FixedState, RandomState};
 use jiff::Timestamp;
 
 /// How many events are remembered: more than the 1000 that servers do.
@@ -17,20 +18,34 @@ pub(crate) const HELD: usize = 2048;
 
 /// An event of a live stream.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Event {
+pub(crate) struct Event<'a> {
     /// Its id; none for those that a server does not remember.
-    pub(crate) id: Option<String>,
+    pub(crate) id: Option<Cow<'a, str>>,
     pub(crate) time: Option<Timestamp>,
     /// The JSON text of the event.
-    pub(crate) json: String,
+    pub(crate) json: Cow<'a, str>,
+}
+
+impl Event<'_> {
+    /// The same, to be kept.
+    pub(crate) fn into_owned(self) -> Event<'static> {
+        let Event { id, time, json } = self;
+        Event { id: id.map(|id| id.into_owned().into()), time, json: json.into_owned().into() }
+    }
 }
 
 /// Something for the user.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum News {
-    Event(Event),
+pub(crate) enum News<'a> {
+    Event(Event<'a>),
     /// Events may be missing here.
     Gap(Gap),
+}
+
+/// Takes what is for the user.
+pub(crate) trait Outlet {
+    /// Takes one piece; what is to be kept of it has to be copied.
+    fn take(&mut self, news: News<'_>);
 }
 
 /// Why events may be missing.
@@ -89,7 +104,7 @@ impl Remark {
 pub(crate) struct Replay {
     last: Option<Last>,
     order: VecDeque<u64>,
-    known: HashSet<u64>,
+    known: HashSet<u64, RandomState>,
     held: Option<Held>,
     /// What was before this moment was not asked for.
     began: Option<Timestamp>,
@@ -105,7 +120,7 @@ struct Last {
 /// What came since a reconnection.
 #[derive(Debug, Default)]
 struct Held {
-    events: Vec<Event>,
+    events: Vec<Event<'static>>,
     /// The server has said that it does not know the last event.
     unknown: bool,
 }
@@ -131,27 +146,26 @@ impl Replay {
     }
 
     /// The server sent an event.
-    pub(crate) fn event(&mut self, event: Event, out: &mut Vec<News>) {
-        let print = print_of(&event);
-        if print.is_some_and(|print| self.known.contains(&print)) {
-            let is_last = event.id.as_deref() == self.last_event_id();
-            if is_last && self.held.take().is_some() {
+    pub(crate) fn event(&mut self, event: Event<'_>, out: &mut impl Outlet) {
+        let Some(held) = &mut self.held else {
+            self.pass(event, out);
+            return;
+        };
+        if print_of(&event).is_some_and(|print| self.known.contains(&print)) {
+            if event.id.as_deref() == self.last_event_id() {
                 // Everything up to here was received. What was held is from before the stream began.
+                self.held = None;
             }
             return;
         }
-        if let Some(held) = &mut self.held {
-            held.events.push(event);
-            if held.events.len() >= HELD {
-                self.settle(out);
-            }
-            return;
+        held.events.push(event.into_owned());
+        if held.events.len() >= HELD {
+            self.settle(out);
         }
-        self.pass(event, out);
     }
 
     /// The server said something about a replay.
-    pub(crate) fn remark(&mut self, remark: Remark, out: &mut Vec<News>) {
+    pub(crate) fn remark(&mut self, remark: Remark, out: &mut impl Outlet) {
         match (remark, &mut self.held) {
             (Remark::Resumed, Some(_)) => {
                 let held = self.held.take().unwrap_or_default();
@@ -166,12 +180,12 @@ impl Replay {
     }
 
     /// Nothing more of a replay is to be expected: gives out what was held, and says what may be missing before it.
-    pub(crate) fn settle(&mut self, out: &mut Vec<News>) {
+    pub(crate) fn settle(&mut self, out: &mut impl Outlet) {
         let Some(held) = self.held.take() else { return };
         let Some(last) = self.last.clone() else {
             // Nothing was received before, so nothing shows where that ended; but when it began is known.
             let began = self.began;
-            let is_later = |event: &Event| match (event.time, began) {
+            let is_later = |event: &Event<'_>| match (event.time, began) {
                 (Some(time), Some(began)) => time >= began,
                 _ => true,
             };
@@ -181,27 +195,26 @@ impl Replay {
             return;
         };
         // What is older than the last event that was received, and was not, is from before the stream began.
-        let is_later = |event: &Event| match (event.time, last.time) {
+        let is_later = |event: &Event<'_>| match (event.time, last.time) {
             (Some(time), Some(last)) => time >= last,
             _ => true,
         };
-        let later: Vec<Event> = held.events.into_iter().filter(is_later).collect();
+        let later: Vec<Event<'_>> = held.events.into_iter().filter(is_later).collect();
         let first = later.iter().find_map(|event| event.id.as_deref()).and_then(counter);
         let restarted = match (first, counter(&last.id)) {
             (Some(first), Some(last)) => first <= last,
             _ => held.unknown,
         };
         let reason = if restarted { Reason::Restarted } else { Reason::Forgotten };
-        out.push(News::Gap(Gap { reason, last_event_id: Some(last.id) }));
+        out.take(News::Gap(Gap { reason, last_event_id: Some(last.id) }));
         for event in later {
             self.pass(event, out);
         }
     }
 
-    fn pass(&mut self, event: Event, out: &mut Vec<News>) {
+    fn pass(&mut self, event: Event<'_>, out: &mut impl Outlet) {
         if let Some(print) = print_of(&event) {
             if !self.known.insert(print) {
-                // It came twice while events were held back.
                 return;
             }
             self.order.push_back(print);
@@ -212,14 +225,28 @@ impl Replay {
             }
         }
         if let Some(id) = &event.id {
-            self.last = Some(Last { id: id.clone(), time: event.time });
+            let last = self.last.get_or_insert_with(|| Last { id: String::new(), time: None });
+            last.id.clear();
+            last.id.push_str(id);
+            last.time = event.time;
         }
-        out.push(News::Event(event));
+        out.take(News::Event(event));
+    }
+}
+
+/// Keeps everything, for checks.
+#[cfg(any(test, feature = "fuzzing"))]
+impl Outlet for Vec<News<'static>> {
+    fn take(&mut self, news: News<'_>) {
+        self.push(match news {
+            News::Event(event) => News::Event(event.into_owned()),
+            News::Gap(gap) => News::Gap(gap),
+        });
     }
 }
 
 /// Who an event is: ids alone begin anew when a server is restarted.
-fn print_of(event: &Event) -> Option<u64> {
+fn print_of(event: &Event<'_>) -> Option<u64> {
     let id = event.id.as_deref()?;
     Some(FixedState::with_seed(0x6c6f_6b69).hash_one((id, event.time.map(|time| time.as_nanosecond()))))
 }
@@ -233,14 +260,14 @@ fn counter(id: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn event(number: i64, life: i64) -> Event {
+    fn event(number: i64, life: i64) -> Event<'static> {
         let time = Timestamp::from_second(life * 1000 + number).unwrap();
-        Event { id: Some(format!("evt_{number}_{life}")), time: Some(time), json: String::new() }
+        Event { id: Some(format!("evt_{number}_{life}").into()), time: Some(time), json: "".into() }
     }
 
     /// What a user sees: the numbers of events, and -1 for a gap.
-    fn seen(news: &[News]) -> Vec<i64> {
-        let number = |event: &Event| counter(event.id.as_deref().unwrap()).unwrap() as i64;
+    fn seen(news: &[News<'_>]) -> Vec<i64> {
+        let number = |event: &Event<'_>| counter(event.id.as_deref().unwrap()).unwrap() as i64;
         news.iter().map(|news| if let News::Event(event) = news { number(event) } else { -1 }).collect()
     }
 

@@ -37,7 +37,8 @@ pub(crate) struct Parser {
     line: Vec<u8>,
     data: Vec<u8>,
     has_data: bool,
-    id: Option<Vec<u8>>,
+    id: Vec<u8>,
+    has_id: bool,
     name: Vec<u8>,
     /// The last line ended with a carriage return: a line feed right after it belongs to it.
     after_return: bool,
@@ -55,7 +56,8 @@ impl Parser {
             line: Vec::new(),
             data: Vec::new(),
             has_data: false,
-            id: None,
+            id: Vec::new(),
+            has_id: false,
             name: Vec::new(),
             after_return: false,
             at_start: true,
@@ -138,7 +140,11 @@ impl Parser {
                 self.name.clear();
                 self.name.extend_from_slice(value);
             }
-            b"id" if !value.contains(&0) => self.id = Some(value.to_vec()),
+            b"id" if !value.contains(&0) => {
+                self.id.clear();
+                self.id.extend_from_slice(value);
+                self.has_id = true;
+            }
             b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
                 let milliseconds = std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
                 sink(Piece::Retry(Duration::from_millis(milliseconds.unwrap_or(u64::MAX))));
@@ -150,9 +156,9 @@ impl Parser {
     }
 
     fn dispatch(&mut self, sink: &mut impl FnMut(Piece<'_>)) {
-        let id = self.id.take();
+        let id = std::mem::take(&mut self.has_id).then_some(&*self.id);
         if std::mem::take(&mut self.has_data) {
-            sink(Piece::Frame(Frame { id: id.as_deref(), name: &self.name, data: &self.data }));
+            sink(Piece::Frame(Frame { id, name: &self.name, data: &self.data }));
         }
         self.name.clear();
         self.data.clear();

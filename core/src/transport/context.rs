@@ -34,6 +34,8 @@ pub(super) struct Attempt<'a> {
     pub(super) sent: Cell<bool>,
     /// Something of the answer came back.
     pub(super) answered: Cell<bool>,
+    /// Only what has come already is read: nothing is waited for.
+    pub(super) at_once: Cell<bool>,
     /// It waits for a place among the connections of the client.
     pub(super) queued: Cell<bool>,
     /// The connection had served another request before.
@@ -68,6 +70,7 @@ impl<'a> Attempt<'a> {
             requesting: Cell::new(false),
             sent: Cell::new(false),
             answered: Cell::new(false),
+            at_once: Cell::new(false),
             queued: Cell::new(false),
             reused: Cell::new(false),
             stop: Cell::new(None),
@@ -113,7 +116,8 @@ impl<'a> Attempt<'a> {
         self.limits.check().map_err(|stop| self.stopped(stop))
     }
 
-    fn stopped(&self, stop: Stop) -> io::Error {
+    /// The attempt is over.
+    pub(super) fn stopped(&self, stop: Stop) -> io::Error {
         self.stop.set(Some(stop));
         io::Error::other("the attempt was given up")
     }

@@ -62,7 +62,24 @@ impl Opened {
     /// # Errors
     /// [`Cause::Stopped`] if the wait was cancelled or interrupted.
     pub(crate) fn read(&mut self, limits: &Limits<'_>, buffer: &mut [u8]) -> Result<Reading, Failure> {
+        self.take(limits, buffer, false)
+    }
+
+    /// The same without waiting: [`Reading::Nothing`] if nothing has come.
+    ///
+    /// # Errors
+    /// See [`Opened::read`].
+    pub(crate) fn read_at_once(
+        &mut self,
+        limits: &Limits<'_>,
+        buffer: &mut [u8],
+    ) -> Result<Reading, Failure> {
+        self.take(limits, buffer, true)
+    }
+
+    fn take(&mut self, limits: &Limits<'_>, buffer: &mut [u8], at_once: bool) -> Result<Reading, Failure> {
         let attempt = Attempt::new(limits, std::time::Duration::ZERO, false, 0);
+        attempt.at_once.set(at_once);
         let outcome = context::lend(&attempt, || self.body.read(buffer));
         match (outcome, attempt.stop.get()) {
             (Ok(0), _) => Ok(Reading::End),

@@ -18,6 +18,7 @@ use ureq::unversioned::transport::{
 use super::context::{self, Attempt, Trouble};
 use super::forward::Forward;
 use super::resolve::Names;
+use crate::call::Stop;
 
 /// Opens sockets.
 #[derive(Debug)]
@@ -197,6 +198,12 @@ impl Socket {
     }
 
     fn read(&mut self, attempt: &Attempt<'_>) -> io::Result<usize> {
+        if attempt.at_once.get() {
+            return match read_at_once(&self.stream, self.buffers.input_append_buf()) {
+                Err(error) if is_only_a_slice(&error) => Err(attempt.stopped(Stop::Deadline)),
+                outcome => outcome,
+            };
+        }
         loop {
             let slice = attempt.slice()?;
             if self.read_timeout != Some(slice) {
@@ -269,6 +276,21 @@ fn is_quiet(stream: &Stream) -> bool {
             .peek(&mut [MaybeUninit::uninit()])
             .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
     quiet && stream.set_nonblocking(false).is_ok()
+}
+
+/// Reads what has come already.
+#[cfg(unix)]
+fn read_at_once(stream: &Stream, buffer: &mut [u8]) -> io::Result<usize> {
+    use rustix::net::{RecvFlags, recv};
+
+    let (count, _) = recv(stream, buffer, RecvFlags::DONTWAIT)?;
+    Ok(count)
+}
+
+/// Without a flag for it, nothing is read unless it is waited for.
+#[cfg(not(unix))]
+fn read_at_once(_: &Stream, _: &mut [u8]) -> io::Result<usize> {
+    Err(io::ErrorKind::WouldBlock.into())
 }
 
 impl fmt::Debug for Socket {

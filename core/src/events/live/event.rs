@@ -90,8 +90,13 @@ struct Fields<'a> {
 }
 
 /// The text of a JSON string.
-fn string(json: &RawValue) -> Option<String> {
-    serde_json::from_str(json.get()).ok()
+fn string(json: &RawValue) -> Option<Cow<'_, str>> {
+    let plain = json.get().strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    match plain {
+        Some(text) if !text.contains('\\') => Some(Cow::Borrowed(text)),
+        Some(_) => serde_json::from_str(json.get()).ok().map(Cow::Owned),
+        None => None,
+    }
 }
 
 fn quoted(text: &str) -> String {
@@ -114,11 +119,18 @@ fn with_changes<'a>(text: &'a str, mut changes: Vec<(&'a RawValue, String)>) -> 
 }
 
 /// Reads a frame; `None` if nobody wants it.
-pub(in crate::events) fn read_event(frame: &Frame<'_>, filter: &Filter) -> Option<Event> {
-    let data = String::from_utf8_lossy(frame.data);
-    let frame_id = frame.id.map(|id| String::from_utf8_lossy(id).into_owned()).filter(|id| !id.is_empty());
+pub(in crate::events) fn read_event<'a>(frame: &Frame<'a>, filter: &Filter) -> Option<Event<'a>> {
+    match std::str::from_utf8(frame.data) {
+        Ok(data) => read_data(data, frame, filter),
+        Err(_) => read_data(&String::from_utf8_lossy(frame.data), frame, filter).map(Event::into_owned),
+    }
+}
+
+/// The same, given the data as text. What is in the usual form already is not copied.
+fn read_data<'a>(data: &'a str, frame: &Frame<'a>, filter: &Filter) -> Option<Event<'a>> {
+    let frame_id = frame.id.map(String::from_utf8_lossy).filter(|id| !id.is_empty());
     if data.trim_start().starts_with('{')
-        && let Ok(Fields { id, kind: Some(kind), timestamp, session_id }) = serde_json::from_str(&data)
+        && let Ok(Fields { id, kind: Some(kind), timestamp, session_id }) = serde_json::from_str(data)
         && let Some(said) = string(kind)
     {
         let normal = with_colon(&said);
@@ -127,18 +139,18 @@ pub(in crate::events) fn read_event(frame: &Frame<'_>, filter: &Filter) -> Optio
         }
         let time = timestamp.and_then(string).and_then(|text| parse_timestamp(&text));
         let own_id = id.filter(|id| id.get() != "null");
-        let own_id = own_id.map(|id| string(id).unwrap_or_else(|| id.get().to_owned()));
+        let own_id = own_id.map(|id| string(id).unwrap_or_else(|| id.get().into()));
         let mut changes = Vec::new();
-        if normal != said.as_str() {
+        if normal != said {
             changes.push((kind, quoted(&normal)));
         }
         if let (Some(null), None, Some(frame_id)) = (id, &own_id, &frame_id) {
             changes.push((null, quoted(frame_id)));
         }
-        let mut json = with_changes(&data, changes).trim().to_owned();
+        let mut json = with_changes(data.trim(), changes);
         if let (None, Some(frame_id)) = (id, &frame_id) {
             let rest = json.strip_prefix('{').unwrap_or_default();
-            json = format!(r#"{{"id":{},{rest}"#, quoted(frame_id));
+            json = format!(r#"{{"id":{},{rest}"#, quoted(frame_id)).into();
         }
         return Some(Event { id: frame_id.or(own_id), time, json });
     }
@@ -149,10 +161,10 @@ pub(in crate::events) fn read_event(frame: &Frame<'_>, filter: &Filter) -> Optio
         return None;
     }
     let id = frame_id.as_deref().map_or("null".to_owned(), quoted);
-    let is_object = data.trim_start().starts_with('{') && serde_json::from_str::<&RawValue>(&data).is_ok();
-    let data = if is_object { data.trim().to_owned() } else { format!(r#"{{"text":{}}}"#, quoted(&data)) };
+    let is_object = data.trim_start().starts_with('{') && serde_json::from_str::<&RawValue>(data).is_ok();
+    let data = if is_object { data.trim().to_owned() } else { format!(r#"{{"text":{}}}"#, quoted(data)) };
     let json = format!(r#"{{"id":{id},"type":{},"timestamp":null,"data":{data}}}"#, quoted(&kind));
-    Some(Event { id: frame_id, time: None, json })
+    Some(Event { id: frame_id, time: None, json: json.into() })
 }
 
 /// The event that says that others may be missing.
@@ -174,7 +186,7 @@ mod tests {
     }
 
     fn read(frame: &Frame<'_>, options: &LiveOptions) -> Option<String> {
-        read_event(frame, &Filter::new(options).unwrap()).map(|event| event.json)
+        read_event(frame, &Filter::new(options).unwrap()).map(|event| event.json.into_owned())
     }
 
     #[test]
