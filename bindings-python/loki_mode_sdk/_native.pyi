@@ -1,6 +1,6 @@
 """The native module: the engine below the Python source.
 
-Its model classes are described in generated/models.pyi.
+The classes of models are described in generated/models.pyi.
 """
 
 from asyncio import Future
@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Mapping
 from datetime import date, datetime
 from typing import Any, Callable, TypeVar
 
-from loki_mode_sdk.generated.models import RunEvent
+from loki_mode_sdk.generated.models import *  # noqa: F403 - its __all__ says what
+from loki_mode_sdk.generated.models import RunEvent as RunEvent
 
 __version__: str
 

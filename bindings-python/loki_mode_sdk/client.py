@@ -195,7 +195,8 @@ class BaseClient(_Generic[AnyToken]):
         """
         import os
 
-        return cls(**{**_native.settings(os.environ.get, list(overrides)), **overrides})
+        options: dict[str, Any] = {**_native.settings(os.environ.get, list(overrides)), **overrides}
+        return cls(**options)
 
     def with_options(
         self: Self,

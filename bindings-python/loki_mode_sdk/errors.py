@@ -310,7 +310,6 @@ class KeyRotationError(AutonomiError):
         self.stored = stored
 
 
-for _class in (globals()[_name] for _name in __all__):
+for _name in __all__:
     # Tracebacks and pickles name classes by the path that users import.
-    _class.__module__ = "loki_mode_sdk"
-del _class
+    globals()[_name].__module__ = "loki_mode_sdk"

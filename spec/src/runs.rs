@@ -1,9 +1,11 @@
 //! Runs and their timelines.
 
 use crate::Chapter;
+use crate::known::Known;
 use crate::operation::{Bridge, Field, FieldType, Model, Operation, Param, ParamType, Returns};
 
-const STATUSES: &[&str] = &["running", "replaying", "completed", "failed", "cancelled"];
+const STATUSES: &Known =
+    &Known::new("RunStatus", &["running", "replaying", "completed", "failed", "cancelled"]);
 
 pub(crate) const RUN_EVENT: Model = Model {
     name: "RunEvent",

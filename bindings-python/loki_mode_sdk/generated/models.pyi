@@ -4,6 +4,19 @@
 from datetime import datetime
 from typing import Any, Final, final
 
+from loki_mode_sdk.generated.known import (
+    DashboardMessageType,
+    HealthStatus,
+    ProjectStatus,
+    Provider,
+    Role,
+    RunStatus,
+    SessionState,
+    SessionTaskStatus,
+    TaskPriority,
+    TaskStatus,
+)
+
 __all__ = [
     "AgentCounts",
     "ApiKey",
@@ -45,7 +58,7 @@ class Health:
     )
     def __new__(
         cls,
-        status: str,
+        status: HealthStatus | str,
         version: str | None = None,
         uptime: float | None = None,
         providers: dict[str, Any] | None = None,
@@ -53,7 +66,7 @@ class Health:
         service: str | None = None,
     ) -> Health: ...
     @property
-    def status(self) -> str:
+    def status(self) -> HealthStatus | str:
         """How the server is. Known values: `healthy`, `degraded`, `unhealthy`."""
 
     @property
@@ -106,7 +119,7 @@ class Project:
         id: int | str,
         name: str | None = None,
         description: str | None = None,
-        status: str | None = None,
+        status: ProjectStatus | str | None = None,
         tenant_id: int | str | None = None,
         created_at: str | None = None,
         updated_at: str | None = None,
@@ -127,7 +140,7 @@ class Project:
         """What the project is about."""
 
     @property
-    def status(self) -> str:
+    def status(self) -> ProjectStatus | str:
         """State of the project, free text on the server.
 
         Known values: `active`, `archived`, `completed`.
@@ -325,7 +338,7 @@ class Run:
         cls,
         id: int | str,
         project_id: int | str | None = None,
-        status: str | None = None,
+        status: RunStatus | str | None = None,
         trigger: str | None = None,
         config: dict[str, Any] | None = None,
         started_at: str | None = None,
@@ -345,7 +358,7 @@ class Run:
         """Project that the run belongs to."""
 
     @property
-    def status(self) -> str:
+    def status(self) -> RunStatus | str:
         """State of the run.
 
         Known values: `running`, `replaying`, `completed`, `failed`, `cancelled`.
@@ -435,8 +448,8 @@ class Task:
         project_id: int | str | None = None,
         title: str | None = None,
         description: str | None = None,
-        status: str | None = None,
-        priority: str | None = None,
+        status: TaskStatus | str | None = None,
+        priority: TaskPriority | str | None = None,
         position: int | None = None,
         assigned_agent_id: int | str | None = None,
         parent_task_id: int | str | None = None,
@@ -464,14 +477,14 @@ class Task:
         """What is to be done, at length."""
 
     @property
-    def status(self) -> str:
+    def status(self) -> TaskStatus | str:
         """State of the task.
 
         Known values: `backlog`, `pending`, `in_progress`, `review`, `done`, `completed`.
         """
 
     @property
-    def priority(self) -> str:
+    def priority(self) -> TaskPriority | str:
         """How urgent it is. Known values: `low`, `medium`, `high`, `critical`."""
 
     @property
@@ -549,7 +562,7 @@ class Session:
         cls,
         id: int | str,
         project_id: int | str | None = None,
-        status: str | None = None,
+        status: SessionState | str | None = None,
         provider: str | None = None,
         pid: int | None = None,
         started_at: str | None = None,
@@ -565,7 +578,7 @@ class Session:
         """Project that the session works on; real servers do not say."""
 
     @property
-    def status(self) -> str:
+    def status(self) -> SessionState | str:
         """State of the session.
 
         Known values: `starting`, `running`, `paused`, `stopping`, `stopped`, `completed`, `failed`.
@@ -627,9 +640,9 @@ class SessionInfo:
     def __new__(
         cls,
         id: str,
-        status: str | None = None,
+        status: SessionState | str | None = None,
         prd_path: str | None = None,
-        provider: str | None = None,
+        provider: Provider | str | None = None,
         started_at: str | None = None,
         updated_at: str | None = None,
         pid: int | None = None,
@@ -642,7 +655,7 @@ class SessionInfo:
         """Identifier of the session."""
 
     @property
-    def status(self) -> str:
+    def status(self) -> SessionState | str:
         """State of the session.
 
         Known values: `starting`, `running`, `paused`, `stopping`, `stopped`, `completed`, `failed`.
@@ -653,7 +666,7 @@ class SessionInfo:
         """Path of the requirements document (PRD)."""
 
     @property
-    def provider(self) -> str | None:
+    def provider(self) -> Provider | str | None:
         """Provider of the agents. Known values: `claude`, `codex`, `gemini`, `cline`, `aider`."""
 
     @property
@@ -709,7 +722,7 @@ class StartedSession:
     def __new__(
         cls,
         session_id: str,
-        status: str | None = None,
+        status: SessionState | str | None = None,
         message: str | None = None,
     ) -> StartedSession: ...
     @property
@@ -717,7 +730,7 @@ class StartedSession:
         """Identifier of the session."""
 
     @property
-    def status(self) -> str:
+    def status(self) -> SessionState | str:
         """State of the session.
 
         Known values: `starting`, `running`, `paused`, `stopping`, `stopped`, `completed`, `failed`.
@@ -916,7 +929,7 @@ class SessionTask:
         session_id: str | None = None,
         title: str | None = None,
         description: str | None = None,
-        status: str | None = None,
+        status: SessionTaskStatus | str | None = None,
         priority: int | None = None,
         created_at: str | None = None,
         started_at: str | None = None,
@@ -942,7 +955,7 @@ class SessionTask:
         """What is to be done, at length."""
 
     @property
-    def status(self) -> str:
+    def status(self) -> SessionTaskStatus | str:
         """State of the task.
 
         Known values: `pending`, `queued`, `running`, `completed`, `failed`, `skipped`.
@@ -1202,11 +1215,11 @@ class DashboardMessage:
     )
     def __new__(
         cls,
-        type: str,
+        type: DashboardMessageType | str,
         data: Any = None,
     ) -> DashboardMessage: ...
     @property
-    def type(self) -> str:
+    def type(self) -> DashboardMessageType | str:
         """What it is about.
 
         Known values: `connected`, `ping`, `pong`, `subscribed`, `project_created`,
@@ -1252,7 +1265,7 @@ class ApiKey:
         id: str,
         name: str | None = None,
         scopes: list[str] | None = None,
-        role: str | None = None,
+        role: Role | str | None = None,
         created_at: str | None = None,
         expires_at: str | None = None,
         last_used: str | None = None,
@@ -1277,7 +1290,7 @@ class ApiKey:
         """What the key allows; `*` is everything."""
 
     @property
-    def role(self) -> str | None:
+    def role(self) -> Role | str | None:
         """Role that the scopes come from.
 
         Known values: `admin`, `operator`, `viewer`, `auditor`.
