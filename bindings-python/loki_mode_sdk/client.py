@@ -74,7 +74,7 @@ class TokenAuth:
     __slots__ = ("token",)
 
     def __init__(self, token: str) -> None:
-        self.token = token
+        self.token: str = token
 
     def __repr__(self) -> str:
         return "TokenAuth('***')"
