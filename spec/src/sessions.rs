@@ -4,6 +4,10 @@ use crate::Chapter;
 use crate::operation::{Bridge, Field, FieldType, Manager, Model, Operation, Param, ParamType, Returns};
 
 const STATUSES: &[&str] = &["starting", "running", "paused", "stopping", "stopped", "completed", "failed"];
+
+/// States in which nobody works on a session. Servers have further words for one at work, such as `autonomous`.
+pub const RESTING_SESSION_STATUSES: &[&str] = &["paused", "stopped", "completed", "failed"];
+
 const PROVIDERS: &[&str] = &["claude", "codex", "gemini", "cline", "aider"];
 
 pub(crate) const SESSION: Model = Model {
