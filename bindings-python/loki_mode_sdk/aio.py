@@ -50,7 +50,7 @@ class AsyncAutonomiClient(BaseClient["Token"], AsyncHelpers, AsyncLiveOperations
         return AsyncRawOperations(self._native)
 
     async def aclose(self) -> None:
-        """Ends idle connections; every later call fails."""
+        """Ends idle connections and streams; every later call fails."""
         self._native.close()
 
     def close(self) -> Awaitable[None]:

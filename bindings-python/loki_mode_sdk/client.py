@@ -296,7 +296,7 @@ class AutonomiClient(BaseClient["Token"], Helpers, LiveOperations):
         return RawOperations(self._native)
 
     def close(self) -> None:
-        """Ends idle connections; every later call fails."""
+        """Ends idle connections and streams; every later call fails."""
         self._native.close()
 
     def __enter__(self: Entered) -> Entered:

@@ -26,7 +26,8 @@ pub use operation::{
     Bridge, Field, FieldType, Location, Manager, Method, Model, Need, Operation, PagedItems, Paging, Param,
     ParamType, Presence, Returns, TypeScriptArguments,
 };
-pub use runs::GET_RUN;
+pub use runs::{ENDED_RUN_STATUSES, GET_RUN, LAST_RUN_EVENTS};
+pub use sessions::RESTING_SESSION_STATUSES;
 pub use status::GET_STATUS;
 pub use streams::{EVENTS, STREAMS, Stream, StreamKind, WATCH};
 

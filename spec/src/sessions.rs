@@ -10,6 +10,9 @@ const STATUSES: &Known = &Known::new(
 );
 const PROVIDERS: &Known = &Known::new("Provider", &["claude", "codex", "gemini", "cline", "aider"]);
 
+/// States in which nobody works on a session. Servers have further words for one at work, such as `autonomous`.
+pub const RESTING_SESSION_STATUSES: &[&str] = &["paused", "stopped", "completed", "failed"];
+
 pub(crate) const SESSION: Model = Model {
     name: "Session",
     doc: "A process of agents at work on a project.",
