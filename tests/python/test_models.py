@@ -17,6 +17,7 @@ import pytest
 import loki_mode_sdk
 from loki_mode_sdk import (
     AuditEntry,
+    AutonomiClient,
     LiveEvent,
     Project,
     Run,
@@ -295,3 +296,19 @@ def test_decoding_keeps_numbers_and_order(client_of):
 def test_unknown_keys_that_come_twice_keep_their_last_value(client_of):
     client = client_of({"text": '{"id":1,"x":1,"x":2}', "headers": {"content-type": "application/json"}})
     assert client.get_project(1).to_dict() == {"id": 1, "x": 2}
+
+
+def test_what_real_servers_send_goes_every_way_unchanged(control_plane):
+    with AutonomiClient(control_plane.base_url, control_plane.TOKEN) as client:
+        found = [*client.list_runs(), *client.list_projects(), *client.list_tasks(), *client.list_api_keys()]
+        found += [*client.query_audit(), *client.list_tenants(), client.get_run(found[0].id), client.get_health()]
+    assert len({type(each) for each in found}) >= 6
+    for each in found:
+        sent = each.to_dict()
+        assert json.loads(json.dumps(sent)) == sent
+        for again in (type(each).from_dict(sent), pickle.loads(pickle.dumps(each)), copy.deepcopy(each)):
+            assert again == each
+            assert hash(again) == hash(each)
+            assert again.to_dict() == sent
+        assert control_plane.TOKEN not in repr(each)
+        assert len(repr(each)) < 1500
