@@ -80,7 +80,7 @@ impl Client {
             retry: Duration::ZERO,
             beats: Beats::default(),
         };
-        Ok(Stream::new(Box::new(live), Default::default()))
+        Ok(Stream::new(self, Box::new(live), Default::default()))
     }
 }
 
@@ -364,8 +364,6 @@ impl Source for Live {
     fn step(&mut self, pull: &mut Pull<'_>) -> Result<Step, Error> {
         let began = Instant::now();
         loop {
-            // Who closed the client wants nothing more of it, also where the connection is open.
-            self.client.check_open()?;
             if let Some(batch) = self.ready.hand_out() {
                 return Ok(Step::Events(batch));
             }
