@@ -1,9 +1,9 @@
 //! A client and its calls.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use loki_mode_core::events::{EventStream as Watermarks, Stream};
+use loki_mode_core::events::EventStream as Watermarks;
 use loki_mode_core::{Args, CallOptions, Client as Engine, Error, Response, Value};
 use napi::Result;
 use napi::bindgen_prelude::Either;
@@ -20,8 +20,6 @@ use crate::{failure, failure::thrown, text::Text};
 pub struct Client {
     pub(crate) runtime: Arc<Shared>,
     pub(crate) engine: Engine,
-    /// Those that were opened with it and may still be there.
-    streams: Mutex<Vec<Weak<Stream>>>,
 }
 
 /// What the caller says about one call.
@@ -41,7 +39,7 @@ impl Client {
         let runtime = Arc::clone(runtime.shared());
         let options: ClientOptions = parse(&options)?;
         let engine = options.into_options(&runtime).and_then(Engine::new).map_err(thrown)?;
-        Ok(Client { runtime, engine, streams: Mutex::default() })
+        Ok(Client { runtime, engine })
     }
 
     /// A client that differs in some options and shares the connections. Throws as the constructor does.
@@ -49,7 +47,7 @@ impl Client {
     pub fn with_options(&self, changes: String) -> Result<Client> {
         let changes: ClientChanges = parse(&changes)?;
         let engine = self.engine.with_options(changes.into_changes(&self.runtime)).map_err(thrown)?;
-        Ok(Client { runtime: Arc::clone(&self.runtime), engine, streams: Mutex::default() })
+        Ok(Client { runtime: Arc::clone(&self.runtime), engine })
     }
 
     /// The longest that a call may take, in milliseconds, unless the call itself says otherwise.
@@ -121,28 +119,10 @@ impl Client {
     #[napi]
     pub fn close(&self) {
         self.engine.close();
-        for stream in self.streams().drain(..).filter_map(|stream| stream.upgrade()) {
-            stream.close();
-        }
     }
 }
 
 impl Client {
-    /// Has the stream ended when the client is closed.
-    pub(crate) fn adopt(&self, stream: &Arc<Stream>) {
-        let mut streams = self.streams();
-        // Only now and then, so that it costs nothing to have many.
-        if streams.len() == streams.capacity() {
-            streams.retain(|stream| stream.strong_count() > 0);
-        }
-        streams.push(Arc::downgrade(stream));
-    }
-
-    fn streams(&self) -> MutexGuard<'_, Vec<Weak<Stream>>> {
-        // Nothing panics under the lock.
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn start(
         &self,
         id: u32,

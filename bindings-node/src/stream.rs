@@ -174,7 +174,6 @@ impl Stream {
 
     fn open(client: &Client, source: std::result::Result<Source, Error>) -> Result<Self> {
         let source = Arc::new(source.map_err(thrown)?);
-        client.adopt(&source);
         let patience = client.engine.options().timeout;
         Ok(Stream { runtime: Arc::clone(&client.runtime), source, patience })
     }

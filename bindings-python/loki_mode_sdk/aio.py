@@ -51,7 +51,7 @@ class AsyncAutonomiClient(BaseClient["Token"], AsyncHelpers, AsyncLiveOperations
         return AsyncRawOperations(self._native)
 
     async def aclose(self) -> None:
-        """Ends idle connections; every later call fails."""
+        """Ends idle connections and streams; every later call fails."""
         self._native.close()
 
     def close(self) -> Awaitable[None]:
@@ -159,8 +159,9 @@ async def _provide(call: _native.Call, provider: Callable[[], Any]) -> None:
 
 async def _given(provider: Callable[[], Any], left: float) -> Any:
     """Asks for a token, in the task and the context of the caller."""
-    token = provider()
-    if not isinstance(token, str) and hasattr(type(token), "__await__"):
+    token: Any = provider()
+    kind: type[object] = type(token)
+    if not isinstance(token, str) and hasattr(kind, "__await__"):
         # A little longer than there is time, as timers may be early: the call is to be late first.
         token = await asyncio.wait_for(token, left + 0.01)
     return token

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from loki_mode_sdk import _native
     from loki_mode_sdk.aio import AsyncAutonomiClient
+    from loki_mode_sdk.generated.known import Role
     from loki_mode_sdk.generated.models import Run
     from loki_mode_sdk.keys import KeyRotation
 
@@ -86,28 +87,24 @@ class AsyncHelpers(AsyncPagedOperations, AsyncOperations):
     ) -> KeyRotation:
         """Rotates an API key and hands the new token to `store`, which may be an `async def`.
 
-        What it takes, does and raises is the same as for `AutonomiClient.rotate_and_store`.
+        What it takes, does and raises is the same as for `AutonomiClient.rotate_and_store`. A task
+        that is cancelled meanwhile ends with a `CancelledError` whose `__cause__` is the
+        `KeyRotationError`, once the key is rotated.
         """
         rotation = Rotation(store, grace_period_hours, delete_old)
-        token = rotation.rotated(await self.rotate_api_key(identifier, grace_period_hours))
-        try:
-            stored = store(token)
+        with rotation.storing():
+            stored = store(rotation.rotated(await self.rotate_api_key(identifier, grace_period_hours)))
             if inspect.isawaitable(stored):
                 await stored
-        except Exception as error:
-            raise rotation.not_stored(error) from error
         if delete_old:
-            old_key_id = rotation.old_key_id()
-            try:
-                await self.delete_api_key(old_key_id)
-            except Exception as error:
-                raise rotation.not_deleted(error) from error
+            with rotation.deleting():
+                await self.delete_api_key(rotation.old_key_id())
         return rotation.done(delete_old)
 
     def temporary_api_key(
         self,
         name: str,
-        role: str = "viewer",
+        role: Role | str = "viewer",
         *,
         scopes: list[str] | None = None,
         expires_days: int = 1,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
     from loki_mode_sdk import _native
+    from loki_mode_sdk.generated.known import Role
     from loki_mode_sdk.generated.models import Run
     from loki_mode_sdk.keys import KeyRotation, TemporaryApiKey
 
@@ -80,7 +81,8 @@ class Helpers(PagedOperations, Operations):
 
         Raises:
             KeyRotationError: `store` raised, or the old key cannot be deleted: it holds the new
-                token, and says which key still works. What was raised is its `__cause__`.
+                token, and says which key still works. What was raised is its `__cause__`. If that was
+                Ctrl-C or a `SystemExit`, it goes on, and has the `KeyRotationError` as `__cause__`.
             NotFoundError: There is no such key.
             APIConnectionError: The server cannot be reached, or the connection was lost. If
                 `maybe_executed` is true, the key may have been rotated all the same; the old one
@@ -92,23 +94,17 @@ class Helpers(PagedOperations, Operations):
         from loki_mode_sdk.keys import Rotation
 
         rotation = Rotation(store, grace_period_hours, delete_old)
-        token = rotation.rotated(self.rotate_api_key(identifier, grace_period_hours))
-        try:
-            store(token)
-        except Exception as error:
-            raise rotation.not_stored(error) from error
+        with rotation.storing():
+            store(rotation.rotated(self.rotate_api_key(identifier, grace_period_hours)))
         if delete_old:
-            old_key_id = rotation.old_key_id()
-            try:
-                self.delete_api_key(old_key_id)
-            except Exception as error:
-                raise rotation.not_deleted(error) from error
+            with rotation.deleting():
+                self.delete_api_key(rotation.old_key_id())
         return rotation.done(delete_old)
 
     def temporary_api_key(
         self,
         name: str,
-        role: str = "viewer",
+        role: Role | str = "viewer",
         *,
         scopes: list[str] | None = None,
         expires_days: int = 1,

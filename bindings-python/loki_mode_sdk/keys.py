@@ -7,7 +7,7 @@ from loki_mode_sdk.errors import ConfigError, KeyRotationError, NotFoundError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Any, NoReturn, TypeVar
+    from typing import Any, Callable, NoReturn, TypeVar
 
     from loki_mode_sdk.client import AutonomiClient
     from loki_mode_sdk.records import CreatedApiKey, RotatedApiKey
@@ -40,11 +40,11 @@ class KeyRotation:
         old_key_expires_at: str | None = None,
         old_key_deleted: bool = False,
     ) -> None:
-        self.token = token
-        self.new_key_id = new_key_id
-        self.old_key_id = old_key_id
-        self.old_key_expires_at = old_key_expires_at
-        self.old_key_deleted = old_key_deleted
+        self.token: str = token
+        self.new_key_id: str | None = new_key_id
+        self.old_key_id: str | None = old_key_id
+        self.old_key_expires_at: str | None = old_key_expires_at
+        self.old_key_deleted: bool = old_key_deleted
 
     def __repr__(self) -> str:
         return (
@@ -69,27 +69,36 @@ class Rotation:
         self._hours = grace_period_hours
         self._rotated: RotatedApiKey
 
+    def storing(self) -> Step:
+        """The step in which the key is rotated and its new token stored."""
+        return Step(self._not_stored)
+
+    def deleting(self) -> Step:
+        """The step in which the old key is deleted."""
+        return Step(self._not_deleted)
+
     def rotated(self, rotated: RotatedApiKey) -> str:
         """The key was rotated; gives the new token."""
         self._rotated = rotated
         return rotated.token
 
-    def not_stored(self, cause: Exception) -> KeyRotationError:
+    def old_key_id(self) -> str:
+        """What is to be deleted."""
+        if self._rotated.old_key_id is None:
+            # Not by its name: that is the new key's now.
+            raise NotFoundError("the server did not give its identifier")
+        return self._rotated.old_key_id
+
+    def _not_stored(self, cause: BaseException) -> KeyRotationError | None:
+        if not hasattr(self, "_rotated"):
+            return None
         return self._failed(
             f"the key was rotated, but storing its new token failed: {_reason(cause)}. Nothing was deleted: "
             f"{self._old()} works until {self._until()}",
             stored=False,
         )
 
-    def old_key_id(self) -> str:
-        """What is to be deleted."""
-        if self._rotated.old_key_id is None:
-            # Not by its name: that is the new key's now.
-            error = NotFoundError("the server did not give its identifier")
-            raise self.not_deleted(error) from error
-        return self._rotated.old_key_id
-
-    def not_deleted(self, cause: Exception) -> KeyRotationError:
+    def _not_deleted(self, cause: BaseException) -> KeyRotationError:
         return self._failed(
             f"the key was rotated and its new token stored, but {self._old()} could not be deleted: {_reason(cause)}. "
             f"It works until {self._until()}",
@@ -125,8 +134,27 @@ class Rotation:
         return self._rotated.old_key_expires_at or f"{self._hours} h from now"
 
 
-def _reason(cause: Exception) -> str:
+def _reason(cause: BaseException) -> str:
     return str(cause) or type(cause).__name__
+
+
+class Step:
+    """A step of a rotation: whatever ends it, the new token is not lost."""
+
+    def __init__(self, describe: Callable[[BaseException], KeyRotationError | None]) -> None:
+        self._describe = describe
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, cause: BaseException | None, __: object) -> None:
+        error = cause and self._describe(cause)
+        if cause is None or error is None:
+            return
+        if isinstance(cause, Exception):
+            raise error from cause
+        # Ctrl-C, the end of the process and the cancellation of a task are not to be held up; the token goes along.
+        cause.__cause__ = error
 
 
 class TemporaryKey:

@@ -12,7 +12,7 @@ use crate::call::CallOptions;
 use crate::config::Options;
 use crate::dialect::Dialect;
 use crate::error::Error;
-use crate::events::{EventStream, parse_since};
+use crate::events::{EventStream, OpenStreams, parse_since};
 use crate::execution::Execution;
 use crate::headers;
 use crate::request::BaseUrl;
@@ -34,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) credentials: Arc<Credentials>,
     pub(crate) server: Arc<Server>,
+    pub(crate) streams: OpenStreams,
     closed: AtomicBool,
 }
 
@@ -85,8 +86,8 @@ impl Client {
 
     fn assemble(options: Options, credentials: Arc<Credentials>, server: Arc<Server>) -> Result<Self, Error> {
         let headers = headers::checked("headers", &options.headers)?;
-        let closed = AtomicBool::new(false);
-        Ok(Client(Arc::new(Shared { options, headers, credentials, server, closed })))
+        let (streams, closed) = (OpenStreams::default(), AtomicBool::new(false));
+        Ok(Client(Arc::new(Shared { options, headers, credentials, server, streams, closed })))
     }
 
     /// A client of the same server that differs in some options and shares the connections and what was learnt about
@@ -188,10 +189,11 @@ impl Client {
         self.0.credentials.set(token)
     }
 
-    /// Closes idle connections and makes every later call fail, on all clones; calls under way finish. Clients that
-    /// were derived from this one, or that it was derived from, go on, with new connections.
+    /// Closes idle connections and makes every later call fail, on all clones; calls under way finish, streams fail at
+    /// once. Clients that were derived from this one, or that it was derived from, go on, with new connections.
     pub fn close(&self) {
         self.0.closed.store(true, Ordering::Relaxed);
+        self.0.streams.stop();
         self.0.server.http.close();
     }
 }

@@ -99,7 +99,7 @@ impl Client {
             barren: 0,
             done: false,
         };
-        Ok(Stream::new(Box::new(pager), Cursor::default()))
+        Ok(Stream::new(self, Box::new(pager), Cursor::default()))
     }
 
     /// The same, with the values of the typed face: they must not say anything about the limit and the offset.

@@ -214,6 +214,65 @@ def test_a_token_that_cannot_be_stored_is_in_the_error(client, key):
     assert (copied.token, copied.new_key_id, str(copied)) == (error.token, error.new_key_id, str(error))
 
 
+@pytest.mark.parametrize("cause", [KeyboardInterrupt(), SystemExit(3)])
+def test_an_interruption_takes_the_new_token_along(client, key, cause):
+    def store(token):
+        raise cause
+
+    with pytest.raises(type(cause)) as caught:
+        client.rotate_and_store(key.id, store, delete_old=True)
+    assert caught.value is cause
+    error = cause.__cause__
+    assert isinstance(error, KeyRotationError)
+    assert (error.stored, error.old_key_id) == (False, key.id)
+    assert (works(client, key.token), works(client, error.token)) == (True, True)
+
+
+def test_an_interruption_of_the_rotation_itself_is_as_for_every_call(client_of, fault_server):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    client = client_of({"json": ROTATED}, path_style="guide", token=interrupt)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        client.rotate_and_store("k", print, delete_old=True)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("step", ["storing", "deleting"])
+def test_a_cancelled_task_takes_the_new_token_along(fault_server, step):
+    answers = [{"json": ROTATED}, {"faults": {"delay_ms": 60_000}, "json": {}}]
+    base_url = fault_server.serve(answers)
+
+    async def main():
+        reached = asyncio.Event()
+
+        async def store(token):
+            if step == "storing":
+                reached.set()
+                await asyncio.sleep(60)
+
+        async def has_deleted():
+            while not (step == "deleting" and len(sent(fault_server)) == 2):
+                await asyncio.sleep(0.01)
+
+        async with AsyncAutonomiClient(base_url, "t", path_style="guide") as client:
+            task = asyncio.create_task(client.rotate_and_store("k", store, delete_old=True))
+            waits = [asyncio.create_task(reached.wait()), asyncio.create_task(has_deleted())]
+            await asyncio.wait({*waits, task}, return_when=asyncio.FIRST_COMPLETED, timeout=10)
+            for wait in waits:
+                wait.cancel()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await task
+            return caught.value
+
+    cancelled = asyncio.run(main())
+    # Before Python 3.11, who awaits a cancelled task gets another exception than the task, with it as context.
+    error = (cancelled if cancelled.__cause__ else cancelled.__context__).__cause__
+    assert isinstance(error, KeyRotationError)
+    assert (error.token, error.stored) == ("loki_new", step == "deleting")
+
+
 @pytest.mark.parametrize("stores", ["with a function", "with a coroutine"])
 def test_a_rotation_is_awaited(control_plane, key, stores):
     async def main():

@@ -15,7 +15,7 @@ import tracemalloc
 import pytest
 
 from live_server import LiveServer
-from loki_mode_sdk import AsyncAutonomiClient, AsyncEventStream, AutonomiClient, ConfigError, LokiClient
+from loki_mode_sdk import AsyncAutonomiClient, AsyncEventStream, AutonomiClient, ConfigError, EventStream, LokiClient
 from plane import Plane
 
 PATIENCE = 60
@@ -351,11 +351,54 @@ def test_memory_stays_as_it_is_under_asyncio(plane):
     asyncio.run(main())
 
 
-def test_a_closed_client_ends_its_streams(live):
+@pytest.mark.parametrize("stream", ["events", "follow"])
+def test_a_closed_client_ends_its_streams(live, plane, stream):
+    client = AutonomiClient({"events": live, "follow": plane}[stream].base_url)
+    if stream == "events":
+        waiting = client.events()
+        next(waiting)
+    else:
+        waiting = EventStream(client).follow(7, poll_interval=600)
+    errors = []
+
+    def wait():
+        try:
+            for _ in waiting:
+                pass
+        except ConfigError as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    time.sleep(0.3)
+    client.close()
+    # Sooner than the server, or the stream itself, would end the wait.
+    thread.join(5)
+    assert errors == ["the client is closed"]
+    with pytest.raises(ConfigError, match="closed"):
+        next(waiting)
+    if stream == "events":
+        assert live.left.acquire(timeout=PATIENCE)
+
+
+def test_a_closed_client_closes_the_connections_of_streams_that_nobody_asks(live):
     client = AutonomiClient(live.base_url)
     events = client.events()
     next(events)
     client.close()
-    with pytest.raises(ConfigError, match="closed"):
-        client.events().__next__()
+    assert live.left.acquire(timeout=PATIENCE)
     events.close()
+
+
+def test_a_closed_client_ends_its_streams_under_asyncio(live):
+    async def main():
+        client = AsyncAutonomiClient(live.base_url)
+        events = client.events()
+        await events.__anext__()
+        waiting = asyncio.create_task(events.__anext__())
+        await asyncio.sleep(0.1)
+        await client.aclose()
+        with pytest.raises(ConfigError, match="closed"):
+            await asyncio.wait_for(waiting, 5)
+
+    asyncio.run(main())

@@ -259,7 +259,8 @@ impl Follower {
                 position.runs.push(follower.take_up(id, Some(mark), true));
             }
         }
-        Ok(Stream::new(Box::new(follower), position))
+        let client = follower.client.clone();
+        Ok(Stream::new(&client, Box::new(follower), position))
     }
 
     /// Adds a run, and gives its place in cursors.

@@ -78,7 +78,7 @@ impl Client {
             retry: Duration::ZERO,
             beats: Beats::default(),
         };
-        Ok(Stream::new(Box::new(live), Default::default()))
+        Ok(Stream::new(self, Box::new(live), Default::default()))
     }
 }
 
@@ -337,8 +337,6 @@ impl Source for Live {
     fn step(&mut self, pull: &mut Pull<'_>) -> Result<Step, Error> {
         let began = Instant::now();
         loop {
-            // Who closed the client wants nothing more of it, also where the connection is open.
-            self.client.check_open()?;
             if let Some(batch) = self.hand_out() {
                 return Ok(Step::Events(batch));
             }

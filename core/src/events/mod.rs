@@ -5,6 +5,7 @@ mod follow;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod live;
+mod open;
 mod pace;
 #[cfg(test)]
 mod properties;
@@ -25,6 +26,7 @@ use jiff::Timestamp;
 pub(crate) use self::cursor::Cursor;
 pub use self::follow::{FollowOptions, Until};
 pub use self::live::LiveOptions;
+pub(crate) use self::open::OpenStreams;
 pub use self::stream::{Batch, Pulled, Step, Stream, StreamCall};
 pub(crate) use self::stream::{Pull, Source};
 use self::timeline::Timeline;

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use loki_mode_spec::{Model, Returns};
@@ -15,6 +15,7 @@ use super::cursor::Cursor;
 use super::watermark::Entry;
 use crate::attempts::AttemptRecord;
 use crate::call::{CallOptions, CancelToken, Limits, Stop};
+use crate::client::Client;
 use crate::decode::{self, Builder};
 use crate::error::{Error, ErrorInfo, ErrorKind};
 
@@ -100,7 +101,12 @@ impl Batch {
 }
 
 /// A stream of events. [`Stream::next`] gives one batch after the other until it gives [`Step::End`].
-pub struct Stream {
+#[derive(Debug)]
+pub struct Stream(Arc<Shared>);
+
+/// What the stream shares with the client, which ends its streams when it is closed.
+pub(super) struct Shared {
+    client: Client,
     source: Mutex<Box<dyn Source>>,
     position: Mutex<Position>,
     closed: AtomicBool,
@@ -155,14 +161,18 @@ impl Position {
 }
 
 impl Stream {
-    pub(crate) fn new(source: Box<dyn Source>, cursor: Cursor) -> Self {
-        Stream {
+    /// A stream that ends with its client.
+    pub(crate) fn new(client: &Client, source: Box<dyn Source>, cursor: Cursor) -> Self {
+        let shared = Arc::new(Shared {
+            client: client.clone(),
             source: Mutex::new(source),
             position: Mutex::new(Position { cursor, ..Position::default() }),
             closed: AtomicBool::new(false),
             waiting: Mutex::new(None),
             pid: std::process::id(),
-        }
+        });
+        client.shared().streams.add(&shared);
+        Stream(shared)
     }
 
     /// Waits for the next events, and takes those that it gave last for seen.
@@ -175,14 +185,19 @@ impl Stream {
     }
 
     fn pull(&self, call: &StreamCall<'_>, log: &mut Vec<AttemptRecord>) -> Result<Step, Error> {
-        if self.pid != std::process::id() {
+        let shared = &*self.0;
+        if shared.is_inherited() {
             return Err(Error::config(
                 "stream",
                 "the stream was opened before this process was forked off, and belongs to the parent; open one here, \
                  with its `cursor` to go on where it stands",
             ));
         }
-        let mut source = match self.source.try_lock() {
+        if self.is_closed() {
+            return Ok(Step::End);
+        }
+        shared.client.check_open()?;
+        let mut source = match shared.source.try_lock() {
             Ok(source) => source,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => {
@@ -192,13 +207,10 @@ impl Stream {
                 ));
             }
         };
-        if self.is_closed() {
-            return Ok(Step::End);
-        }
-        locked(&self.position).settle();
+        locked(&shared.position).settle();
         let cancel = call.cancel.clone().unwrap_or_default();
-        *locked(&self.waiting) = Some(cancel.clone());
-        // Who closed it meanwhile found nothing to cancel.
+        *locked(&shared.waiting) = Some(cancel.clone());
+        // Who closed it, or its client, meanwhile found nothing to cancel.
         if self.is_closed() {
             cancel.cancel();
         }
@@ -207,17 +219,19 @@ impl Stream {
             interrupted: call.interrupted,
             record_attempts: call.record_attempts,
             log,
-            position: &self.position,
+            position: &shared.position,
             began: Instant::now(),
         };
-        let step = source.step(&mut pull);
-        *locked(&self.waiting) = None;
+        let step = shared.client.check_open().and_then(|()| source.step(&mut pull));
+        *locked(&shared.waiting) = None;
         drop(source);
-        if self.is_closed() {
-            self.let_go();
+        let client = shared.client.check_open();
+        if self.is_closed() || client.is_err() {
+            shared.let_go();
         }
         match step {
             Err(Error::Cancelled(_)) if self.is_closed() => Ok(Step::End),
+            Err(Error::Cancelled(_)) if client.is_err() => client.map(|()| Step::End),
             step => step,
         }
     }
@@ -225,16 +239,45 @@ impl Stream {
     /// Takes the events that were given last for seen, as the next [`Stream::next`] would: from then on, and while that
     /// waits, [`Stream::cursor`] of none is where the caller stands.
     pub fn settle(&self) {
-        if self.pid == std::process::id() {
-            locked(&self.position).settle();
+        if !self.0.is_inherited() {
+            locked(&self.0.position).settle();
         }
     }
 
     /// Ends the stream: a wait that is under way ends at once, later ones do not begin, and its connection is closed.
     pub fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
+        self.0.closed.store(true, Ordering::SeqCst);
+        self.0.stop();
+    }
+
+    /// Whether it was closed.
+    pub fn is_closed(&self) -> bool {
+        self.0.closed.load(Ordering::SeqCst)
+    }
+
+    /// Where a caller stands who has seen this many events of the last batch: to be given to a later stream, which goes
+    /// on from there.
+    pub fn cursor(&self, seen: usize) -> String {
+        locked(&self.0.position).cursor_at(seen).to_text()
+    }
+
+    /// The last known state of a run that is followed, if it was asked for yet.
+    pub fn status_of(&self, run_id: &str) -> Option<String> {
+        let position = locked(&self.0.position);
+        position.statuses.iter().find(|(id, _)| id == run_id).map(|(_, status)| status.clone())
+    }
+}
+
+impl Shared {
+    /// Whether it is that of a process that this one was forked from.
+    fn is_inherited(&self) -> bool {
+        self.pid != std::process::id()
+    }
+
+    /// Ends the wait that is under way, and closes the connection.
+    pub(super) fn stop(&self) {
         // Another process's lock may be held by a thread that is not in this one, and its connection is its own.
-        if self.pid != std::process::id() {
+        if self.is_inherited() {
             return;
         }
         if let Some(cancel) = locked(&self.waiting).take() {
@@ -243,34 +286,17 @@ impl Stream {
         self.let_go();
     }
 
-    /// Closes the connection of a stream that is closed, unless it is being asked: then that does so afterwards.
+    /// Closes the connection, unless the stream is being asked: then that does so afterwards.
     fn let_go(&self) {
         if let Ok(mut source) = self.source.try_lock() {
             *source = Box::new(Nothing);
         }
     }
-
-    /// Whether it was closed.
-    pub fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::SeqCst)
-    }
-
-    /// Where a caller stands who has seen this many events of the last batch: to be given to a later stream, which goes
-    /// on from there.
-    pub fn cursor(&self, seen: usize) -> String {
-        locked(&self.position).cursor_at(seen).to_text()
-    }
-
-    /// The last known state of a run that is followed, if it was asked for yet.
-    pub fn status_of(&self, run_id: &str) -> Option<String> {
-        let position = locked(&self.position);
-        position.statuses.iter().find(|(id, _)| id == run_id).map(|(_, status)| status.clone())
-    }
 }
 
-impl Drop for Stream {
+impl Drop for Shared {
     fn drop(&mut self) {
-        if self.pid != std::process::id() {
+        if self.is_inherited() {
             // What it holds, sockets above all, is the parent's.
             let source = self.source.get_mut().unwrap_or_else(PoisonError::into_inner);
             std::mem::forget(std::mem::replace(source, Box::new(Nothing)));
@@ -287,9 +313,9 @@ impl Source for Nothing {
     }
 }
 
-impl fmt::Debug for Stream {
+impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stream").field("closed", &self.is_closed()).finish_non_exhaustive()
+        f.debug_struct("Shared").field("closed", &self.closed).finish_non_exhaustive()
     }
 }
 

@@ -70,7 +70,7 @@ impl Client {
             trouble: None,
             over: false,
         };
-        Ok(Stream::new(Box::new(waiter), Cursor::default()))
+        Ok(Stream::new(self, Box::new(waiter), Cursor::default()))
     }
 }
 

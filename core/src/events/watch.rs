@@ -74,7 +74,7 @@ impl Client {
             connected_before: false,
             refused_since: None,
         };
-        Ok(Stream::new(Box::new(watch), Default::default()))
+        Ok(Stream::new(self, Box::new(watch), Default::default()))
     }
 }
 
@@ -253,8 +253,6 @@ impl Line {
 impl Source for Watch {
     fn step(&mut self, pull: &mut Pull<'_>) -> Result<Step, Error> {
         loop {
-            // Who closed the client wants nothing more of it, also where the connection is open.
-            self.client.check_open()?;
             if !self.ready.is_empty() {
                 let texts: Vec<String> = self.ready.drain(..).collect();
                 return Ok(Step::Events(Batch::new(

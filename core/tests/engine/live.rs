@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use loki_mode_core::events::{LiveOptions, Step, Stream, StreamCall};
-use loki_mode_core::{ErrorKind, Value};
+use loki_mode_core::{Changes, ErrorKind, Value};
 use serde::Deserialize;
 
 use crate::common::{Reply, Server, json};
@@ -142,4 +142,26 @@ fn a_closed_client_ends_its_streams_also_where_the_server_goes_on_sending() {
     client.close();
     let error = stream.next(&StreamCall::default()).step.unwrap_err();
     assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Config, "the client is closed"));
+}
+
+#[test]
+fn a_closed_client_ends_a_wait_at_once_and_closes_the_connections_of_its_streams() {
+    let hold = || Reply::SendAndHold(format!("{HEAD}{}", frames([1])));
+    let server = Server::script(vec![hold(), hold()]);
+    let client = server.client();
+    let [waiting, idle] = [(); 2].map(|()| client.events(&LiveOptions::default()).unwrap());
+    assert_eq!((take(&waiting, 1), take(&idle, 1)), (vec![1], vec![1]));
+    let sibling = client.with_options(Changes::default()).unwrap();
+    let closer = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(100));
+        client.close();
+    });
+    let began = Instant::now();
+    for stream in [waiting, idle] {
+        let error = stream.next(&StreamCall::default()).step.unwrap_err();
+        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Config, "the client is closed"));
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "it waits for what the server sends next");
+    closer.join().unwrap();
+    assert!(sibling.events(&LiveOptions::default()).is_ok());
 }
