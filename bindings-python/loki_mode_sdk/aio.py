@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING
 
@@ -113,6 +114,8 @@ async def outcome(call: _native.Call) -> Any:
     """Awaits a call that the native module has begun; whatever ends this coroutine early, ends the call."""
     timer = None
     try:
+        if (first := call.first) is not None:
+            await _start(call, first)
         if call.waits:
             timer = asyncio.get_running_loop().call_later(call.left, call.expire)
         await call.future()
@@ -129,19 +132,39 @@ async def outcome(call: _native.Call) -> Any:
     return call.result()
 
 
-async def _provide(call: _native.Call, provider: Callable[[], Any]) -> None:
-    """Gives a call the token that it waits for, in the task and the context of the caller."""
+async def _start(call: _native.Call, provider: Callable[[], Any]) -> None:
+    """Has a thread begin a call, once there is the token for it."""
+    left = call.left
+    began = time.monotonic()
     try:
-        token: Any = provider()
-        kind: type[object] = type(token)
-        if not isinstance(token, str) and hasattr(kind, "__await__"):
-            # A little longer than there is time, as timers may be early: the thread is to be late first.
-            token = await asyncio.wait_for(token, call.left + 0.01)
-        future = call.answer(token)
-    except Exception as error:
+        token = await _given(provider, left)
+    except Exception:
+        if time.monotonic() - began < left:
+            raise
         # If the time is up, the error is the call's own.
-        future = call.refuse(error) if call.left else call.give_up()
+        token = None
+    call.start(token)
+
+
+async def _provide(call: _native.Call, provider: Callable[[], Any]) -> None:
+    """Gives a call the token that its thread waits for."""
+    left = call.left
+    began = time.monotonic()
+    try:
+        future = call.answer(await _given(provider, left))
+    except Exception as error:
+        future = call.refuse(error) if time.monotonic() - began < left else call.give_up()
     await future
+
+
+async def _given(provider: Callable[[], Any], left: float) -> Any:
+    """Asks for a token, in the task and the context of the caller."""
+    token: Any = provider()
+    kind: type[object] = type(token)
+    if not isinstance(token, str) and hasattr(kind, "__await__"):
+        # A little longer than there is time, as timers may be early: the call is to be late first.
+        token = await asyncio.wait_for(token, left + 0.01)
+    return token
 
 
 def listen(loop: asyncio.AbstractEventLoop, reader: _native.Reader) -> None:

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use loki_mode_core::{Args, CallOptions, Error, Response};
 use loki_mode_spec::{Operation, Returns};
 use pyo3::exceptions::PySystemError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::aio::{self, Call, Pools, Terms};
+use crate::aio::{self, Call, Pools, Room, Terms};
 use crate::objects::Objects;
 use crate::signals::Signals;
 use crate::{arguments, collector, errors, logs, options};
@@ -20,6 +21,9 @@ pub(crate) struct Client {
     pub(crate) engine: loki_mode_core::Client,
     /// Where calls for asyncio are made.
     pub(crate) pools: Arc<Pools>,
+    /// The function that gives the token, if one does: calls for asyncio ask it themselves. In common with those clients
+    /// that the engine has the token in common with.
+    provider: Arc<ArcSwapOption<Py<PyAny>>>,
 }
 
 /// What a caller says about a single call, as it comes from Python; `None` is "not given".
@@ -36,28 +40,35 @@ impl Client {
     #[pyo3(signature = (**options))]
     fn new(py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         logs::set_up_from_environment(py)?;
+        let provider = options::provider(options)?;
         let options = options.map(options::read).transpose()?.unwrap_or_default();
         // Reading certificates takes a while.
         let engine = py.detach(|| loki_mode_core::Client::new(options));
         let engine = engine.map_err(|error| errors::raise(py, error))?;
         let pools = Arc::new(Pools::new(engine.options().max_connections));
-        Ok(Client { engine, pools })
+        Ok(Client { engine, pools, provider: Arc::new(provider.into()) })
     }
 
     /// A client that shares connections with this one; takes `timeout`, `max_retries`, `token`, `headers`.
     #[pyo3(signature = (**changes))]
     fn with_options(&self, py: Python<'_>, changes: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let provider = options::provider(changes)?;
         let changes = changes.map(options::changes).transpose()?.unwrap_or_default();
+        let provider =
+            if changes.token.is_some() { Arc::new(provider.into()) } else { Arc::clone(&self.provider) };
         let engine = self.engine.with_options(changes).map_err(|error| errors::raise(py, error))?;
-        Ok(Client { engine, pools: Arc::clone(&self.pools) })
+        Ok(Client { engine, pools: Arc::clone(&self.pools), provider })
     }
 
     /// Exchanges the token: text, a function that returns it, or none.
     fn set_token(&self, token: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = token.py();
-        let token = options::token(token)?;
+        let (provider, token) = (options::provider_of(token)?, options::token(token)?);
         // The last use of the old one may end here; whatever its provider does then, it waits for nothing of ours.
-        py.detach(|| self.engine.set_token(token)).map_err(|error| errors::raise(py, error))
+        py.detach(|| self.engine.set_token(token)).map_err(|error| errors::raise(py, error))?;
+        let before = self.provider.swap(provider);
+        drop(before);
+        Ok(())
     }
 
     /// What the user should know about how this client is set up, each as a sentence.
@@ -174,11 +185,15 @@ impl Client {
         let Wanted { timeout, max_retries, headers } = given.read()?;
         let logger = logs::listened_to(py)?.map(Bound::unbind);
         let timeout = timeout.unwrap_or(self.engine.options().timeout);
-        let terms = Terms { timeout, max_retries, headers, record_attempts: logger.is_some() };
+        // A wrong timeout is told before anybody is asked for anything.
+        let first = if timeout.is_zero() { None } else { self.provider.load_full() };
+        let record_attempts = logger.is_some();
+        let terms = Terms { timeout, patience: timeout, first, max_retries, headers, record_attempts };
         let engine = self.engine.clone();
         aio::submit(
             py,
-            &self.pools.calls,
+            &self.pools,
+            Room::Calls,
             terms,
             move |options| call(&engine, options),
             move |py, outcome| {

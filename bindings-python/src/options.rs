@@ -7,6 +7,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyMapping};
 
+use crate::aio::Provider;
 use crate::finalizing::{call, stay};
 use crate::{aio, arguments, errors};
 
@@ -59,6 +60,20 @@ pub(crate) fn changes(given: &Bound<'_, PyDict>) -> PyResult<Changes> {
     Ok(changes)
 }
 
+/// The function among the options that gives the token, if one does.
+pub(crate) fn provider(options: Option<&Bound<'_, PyDict>>) -> PyResult<Option<Provider>> {
+    match options.map(|options| options.get_item("token")).transpose()?.flatten() {
+        Some(token) => provider_of(&token),
+        None => Ok(None),
+    }
+}
+
+/// The token, if it is a function that gives it.
+pub(crate) fn provider_of(token: &Bound<'_, PyAny>) -> PyResult<Option<Provider>> {
+    let is_text = token.is_none() || arguments::text("token", token)?.is_some();
+    Ok((!is_text && token.is_callable()).then(|| Arc::new(token.clone().unbind())))
+}
+
 /// A token: text, a function that returns it, or none.
 pub(crate) fn token(value: &Bound<'_, PyAny>) -> PyResult<Option<Token>> {
     if value.is_none() {
@@ -67,10 +82,8 @@ pub(crate) fn token(value: &Bound<'_, PyAny>) -> PyResult<Option<Token>> {
     if let Some(text) = arguments::text("token", value)? {
         return Ok(Some(Token::new(text)));
     }
-    if !value.is_callable() {
-        return Err(arguments::mismatch("token", "str or a function that returns it", value));
-    }
-    let provider = Arc::new(value.clone().unbind());
+    let provider = provider_of(value)?
+        .ok_or_else(|| arguments::mismatch("token", "str or a function that returns it", value))?;
     Ok(Some(Token::provider(move || {
         // A thread of the pool does not enter the interpreter.
         if let Some(given) = aio::ask(&provider) {

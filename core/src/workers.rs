@@ -31,6 +31,8 @@ struct Shared {
     pid: u32,
     state: Mutex<State>,
     max_threads: usize,
+    /// How many threads more there may be for jobs that are parked.
+    max_parked: usize,
     /// Changed under the lock, but read without it where the lock is another process's.
     closed: AtomicBool,
 }
@@ -72,7 +74,15 @@ pub enum Placed {
 impl Pool {
     /// A pool of at most this many threads (at least one); none is started yet.
     pub fn new(max_threads: usize) -> Self {
-        Pool(ArcSwap::from_pointee(Shared::new(std::process::id(), max_threads.max(1), false)))
+        let max_threads = max_threads.max(1);
+        Self::with_parking(max_threads, max_threads)
+    }
+
+    /// The same, where up to `max_parked` jobs that are parked have their places taken by others. Up to that many, no
+    /// job that waits for another one can keep it from running.
+    pub fn with_parking(max_threads: usize, max_parked: usize) -> Self {
+        let shared = Shared::new(std::process::id(), max_threads.max(1), max_parked, false);
+        Pool(ArcSwap::from_pointee(shared))
     }
 
     /// The threads of this process. Those that a fork left behind are leaked: they are not there to be joined, one of
@@ -84,7 +94,7 @@ impl Pool {
             if live.pid == pid {
                 return live;
             }
-            let fresh = Arc::new(Shared::new(pid, live.max_threads, live.is_closed()));
+            let fresh = Arc::new(Shared::new(pid, live.max_threads, live.max_parked, live.is_closed()));
             let before = self.0.compare_and_swap(&live, Arc::clone(&fresh));
             // Another thread may have been first; then its pool is everybody's.
             if Arc::ptr_eq(&before, &live) {
@@ -134,7 +144,8 @@ impl Pool {
     }
 
     /// Does on behalf of a job what waits without working, and lets another job have its place meanwhile. Outside of
-    /// jobs it only waits. There are at most twice as many threads as the pool is made for.
+    /// jobs it only waits. There are at most twice as many threads as the pool is made for, or as many as
+    /// [`Pool::with_parking`] says.
     pub fn park<T>(&self, wait: impl FnOnce() -> T) -> T {
         let shared = self.shared();
         {
@@ -177,8 +188,8 @@ impl Drop for Pool {
 }
 
 impl Shared {
-    fn new(pid: u32, max_threads: usize, closed: bool) -> Self {
-        Shared { pid, state: Mutex::default(), max_threads, closed: AtomicBool::new(closed) }
+    fn new(pid: u32, max_threads: usize, max_parked: usize, closed: bool) -> Self {
+        Shared { pid, state: Mutex::default(), max_threads, max_parked, closed: AtomicBool::new(closed) }
     }
 
     fn is_closed(&self) -> bool {
@@ -203,9 +214,9 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many threads there may be: parked ones are not counted, up to as many again.
+    /// How many threads there may be: parked ones are not counted, as long as there are not too many.
     fn limit(&self, state: &State) -> usize {
-        self.max_threads + state.parked.min(self.max_threads)
+        self.max_threads + state.parked.min(self.max_parked)
     }
 
     fn start_thread(self: &Arc<Self>, state: &mut State) -> std::io::Result<()> {
@@ -455,7 +466,7 @@ mod tests {
 
     #[test]
     fn a_child_of_a_fork_runs_its_own_jobs_on_its_own_threads() {
-        let inherited = Arc::new(Shared::new(std::process::id() + 1, 1, false));
+        let inherited = Arc::new(Shared::new(std::process::id() + 1, 1, 1, false));
         let pool = Pool(ArcSwap::new(Arc::clone(&inherited)));
         let (parents_job, ran) = mpsc::channel();
         let (never, forever) = mpsc::channel::<()>();
@@ -480,7 +491,7 @@ mod tests {
 
     #[test]
     fn a_pool_that_was_shut_down_stays_so_in_a_child() {
-        let pool = Pool(ArcSwap::from_pointee(Shared::new(std::process::id() + 1, 1, true)));
+        let pool = Pool(ArcSwap::from_pointee(Shared::new(std::process::id() + 1, 1, 1, true)));
         assert!(pool.submit(|| ()).is_err());
     }
 }

@@ -1,7 +1,7 @@
 """A server whose answers carry the id of their request, in a process of its own so that it does not share the GIL.
 
 `/api/projects/{id}` answers with that id; any other path with how many connections were open at once, and how many
-projects it has given.
+projects it has given. The token `expired` is refused.
 """
 
 from __future__ import annotations
@@ -46,14 +46,17 @@ def main() -> None:
             if pending[connection]:
                 continue
             path = request.split(b" ", 2)[1].decode()
-            if path.startswith("/api/projects/"):
+            status = "200 OK"
+            if b"bearer expired\r\n" in request.lower():
+                status, body = "401 Unauthorized", {"detail": "expired"}
+            elif path.startswith("/api/projects/"):
                 number = int(path.rpartition("/")[2])
                 answers += 1
                 body = {"id": number, "name": f"project {number}"}
             else:
                 body = {"peak": peak, "answers": answers}
             data = json.dumps(body).encode()
-            head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+            head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
             connection.sendall(head.encode() + data)
 
 

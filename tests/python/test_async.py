@@ -78,6 +78,21 @@ def test_every_operation_is_there_and_looks_the_same():
     assert AsyncClient is AsyncAutonomiClient
 
 
+def test_every_class_that_waits_has_its_counterpart_with_the_same_surface():
+    def public(cls):
+        return {name for name in dir(cls) if not name.startswith("_")}
+
+    plain = [name for name in loki_mode_sdk.__all__ if f"Async{name}" in loki_mode_sdk.__all__]
+    assert {"AutonomiClient", "EventStream", "RunFollower", "Pager", "TemporaryApiKey"} <= set(plain)
+    for name in plain:
+        of_asyncio, counterpart = getattr(loki_mode_sdk, f"Async{name}"), getattr(loki_mode_sdk, name)
+        assert public(of_asyncio) - {"aclose"} == public(counterpart), name
+        for method in public(counterpart):
+            if inspect.isfunction(getattr(counterpart, method)):
+                parameters = inspect.signature(getattr(counterpart, method)).parameters
+                assert list(inspect.signature(getattr(of_asyncio, method)).parameters) == list(parameters), method
+
+
 def test_it_is_imported_when_it_is_used():
     script = "import sys, loki_mode_sdk; print('asyncio' in sys.modules, loki_mode_sdk.AsyncTaskManager.__name__)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=True)

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from async_support import until
-from loki_mode_sdk import APITimeoutError, AuthenticationError, ConfigError, TokenAuth
+from loki_mode_sdk import APITimeoutError, AsyncEventStream, AuthenticationError, ConfigError, TokenAuth
 
 REFUSED = {"status": 401, "json": {"detail": "no"}}
 
@@ -216,3 +216,107 @@ def test_set_token_counts_for_calls_under_way(async_client_of, fault_server, loo
 
     loops.run(main())
     assert sent(fault_server) == ["Bearer old", "Bearer new", "Bearer b", "Bearer c", "Bearer d"]
+
+
+# ---- streams, which have no time of their own ----------------------------------------------------------------------
+
+STREAMS = {
+    "events": lambda client: client.events(),
+    "watch": lambda client: client.watch(),
+    "follow": lambda client: AsyncEventStream(client).follow(7),
+    "pages": lambda client: client.iter_runs(),
+}
+
+
+@pytest.fixture(params=STREAMS.values(), ids=STREAMS)
+def stream_of(request):
+    return request.param
+
+
+def test_a_stream_waits_for_a_token_as_long_as_a_call_does(async_client_of, fault_server, loops, stream_of):
+    ended = []
+
+    async def provider():
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append(True)
+
+    client = async_client_of(token=provider, timeout=0.3)
+
+    async def main():
+        stream = stream_of(client)
+        # The second time, it asks again.
+        for _ in range(2):
+            began = time.monotonic()
+            with pytest.raises(APITimeoutError, match="token provider") as caught:
+                await stream.__anext__()
+            assert 0.29 < time.monotonic() - began < 5
+            assert caught.value.maybe_executed is False
+        await stream.aclose()
+
+    loops.run(main())
+    assert ended == [True, True]
+    assert fault_server.recorded()["requests"] == []
+
+
+def test_cancelling_a_stream_that_waits_for_a_token_ends_both(async_client_of, loops, stream_of):
+    state = []
+
+    async def provider():
+        state.append("waits")
+        try:
+            await asyncio.sleep(60)
+        finally:
+            state.append("ended")
+
+    client = async_client_of(token=provider)
+
+    async def main():
+        stream = stream_of(client)
+        for _ in range(2):
+            task = asyncio.ensure_future(stream.__anext__())
+            await until(lambda: state and state[-1] == "waits")
+            began = time.monotonic()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert time.monotonic() - began < 1
+            assert state[-1] == "ended"
+        await stream.aclose()
+
+    loops.run(main())
+    assert state == ["waits", "ended"] * 2
+
+
+def test_what_a_provider_raises_ends_the_step_of_a_stream_and_not_the_stream(async_client_of, loops, kind, stream_of):
+    error = Vault("sealed")
+
+    def token():
+        raise error
+
+    client = async_client_of(token=kind(token))
+
+    async def main():
+        stream = stream_of(client)
+        for _ in range(2):
+            with pytest.raises(Vault) as caught:
+                await stream.__anext__()
+            assert caught.value is error
+        await stream.aclose()
+
+    loops.run(main())
+
+
+def test_a_wrong_timeout_and_a_closed_client_are_told_without_sending(async_client_of, fault_server, loops, kind):
+    client = async_client_of(token=kind(lambda: "x"))
+
+    async def main():
+        with pytest.raises(ConfigError, match="timeout"):
+            await client.get_status(timeout=0)
+        await client.aclose()
+        with pytest.raises(ConfigError, match="closed"):
+            await client.get_status()
+
+    loops.run(main())
+    assert fault_server.recorded()["requests"] == []

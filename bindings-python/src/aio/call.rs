@@ -1,5 +1,6 @@
 //! A call that is awaited.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,11 +10,14 @@ use pyo3::prelude::*;
 
 use super::loops;
 use super::progress::Progress;
-use super::token::NoToken;
-use crate::arguments;
+use super::token::{self, NoToken, Provider};
+use crate::{arguments, errors};
 
 /// Turns what came out into what the caller gets; or the error, if the call has ended without its thread.
 type Finish = Box<dyn FnOnce(Python<'_>, Option<Error>) -> PyResult<Py<PyAny>> + Send>;
+
+/// Hands the call to a thread, with the token of its first attempt; whether it has to wait for one.
+pub(super) type Start = Box<dyn FnOnce(Option<String>) -> PyResult<bool> + Send>;
 
 /// A call under way, for `loki_mode_sdk.aio.outcome`. Dropped before its end, it is cancelled.
 #[pyclass(frozen, module = "loki_mode_sdk._native")]
@@ -24,18 +28,35 @@ pub(crate) struct Call {
     finish: Mutex<Option<Finish>>,
     /// What the token provider raised.
     raised: Mutex<Option<PyErr>>,
-    waits: bool,
+    /// What is to be asked for the token of the first attempt, before the call takes a thread.
+    first: Option<Provider>,
+    /// Until it was.
+    start: Mutex<Option<Start>>,
+    waits: AtomicBool,
 }
 
 impl Call {
-    pub(super) fn new(progress: Arc<Progress>, future: Py<PyAny>, finish: Finish, waits: bool) -> Self {
-        Call {
+    /// A call that is started at once or, if a token is to be asked for first, by [`Call::start`].
+    ///
+    /// # Errors
+    /// See [`super::submit`].
+    pub(super) fn new(
+        progress: Arc<Progress>,
+        future: Py<PyAny>,
+        finish: Finish,
+        first: Option<Provider>,
+        start: Start,
+    ) -> PyResult<Self> {
+        let (start, waits) = if first.is_some() { (Some(start), false) } else { (None, start(None)?) };
+        Ok(Call {
             progress,
             future: Mutex::new(Some(future)),
             finish: Mutex::new(Some(finish)),
             raised: Mutex::default(),
-            waits,
-        }
+            first,
+            start: Mutex::new(start),
+            waits: AtomicBool::new(waits),
+        })
     }
 
     fn expect_again(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
@@ -53,10 +74,29 @@ impl Call {
     /// All threads of the pool were busy when it came: what its time ends has to `expire` it.
     #[getter]
     fn waits(&self) -> bool {
-        self.waits
+        self.waits.load(Ordering::Relaxed)
     }
 
-    /// Seconds that are left of its time; at most a year.
+    /// The function that the token of the first attempt is wanted from, before the call is started.
+    #[getter]
+    fn first(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.first.as_ref().map(|provider| provider.clone_ref(py))
+    }
+
+    /// Starts it with the token of the first attempt; `None` if that did not come in time.
+    fn start(&self, token: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = token.py();
+        if token.is_none() && self.progress.left().is_zero() {
+            return Err(errors::raise(py, token::late(unsent(String::new()))));
+        }
+        let token = provided(token)?;
+        let start =
+            take(&self.start).ok_or_else(|| PyRuntimeError::new_err("the call is already started"))?;
+        self.waits.store(start(Some(token))?, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Seconds that are left of its time or, while it waits for a token, until that has to be there; at most a year.
     #[getter]
     fn left(&self) -> f64 {
         const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -77,8 +117,7 @@ impl Call {
     /// Goes on with this token; returns what to await next.
     fn answer(&self, token: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let py = token.py();
-        let text = arguments::text("token", token)?
-            .ok_or_else(|| arguments::mismatch("what the token provider returns", "str", token))?;
+        let text = provided(token)?;
         let future = self.expect_again(py)?;
         self.progress.reply(Ok(text));
         self.progress.catch_up(py)?;
@@ -125,7 +164,7 @@ impl Call {
     /// Ends the call, if it has not ended.
     fn cancel(&self) {
         self.progress.cancel();
-        drop(take(&self.finish));
+        drop((take(&self.start), take(&self.finish)));
     }
 }
 
@@ -141,15 +180,27 @@ fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
     place.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
+/// What a provider gave.
+fn provided(token: &Bound<'_, PyAny>) -> PyResult<String> {
+    arguments::text("token", token)?
+        .ok_or_else(|| arguments::mismatch("what the token provider returns", "str", token))
+}
+
 /// The time ran out while all threads were busy.
 fn crowded(timeout: Duration) -> Error {
+    let message = format!(
+        "the call could not begin within {} s: other calls of this client were in the way, as many at a time as \
+         `max_connections` says",
+        timeout.as_secs_f64()
+    );
+    unsent(message).into()
+}
+
+/// A call whose time was up before anything was sent.
+fn unsent(message: String) -> ErrorInfo {
     ErrorInfo {
         kind: ErrorKind::Timeout,
-        message: format!(
-            "the call could not begin within {} s: other calls of this client were in the way, as many at a time as \
-             `max_connections` says",
-            timeout.as_secs_f64()
-        ),
+        message,
         maybe_executed: Some(false),
         status_code: None,
         response_body: None,
@@ -164,5 +215,4 @@ fn crowded(timeout: Duration) -> Error {
         cause: None,
         attempt_log: Vec::new(),
     }
-    .into()
 }

@@ -9,15 +9,20 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::mailbox::Mailbox;
-use super::token::NoToken;
+use super::token::{NoToken, Provider};
+use super::{Pools, Room};
 use crate::finalizing::call;
 
 pub(super) struct Progress {
     id: u64,
     mailbox: Arc<Mailbox>,
+    pools: Arc<Pools>,
+    room: Room,
     cancel: CancelToken,
     deadline: Option<Instant>,
     pub(super) timeout: Duration,
+    /// How long a token is waited for, each time.
+    patience: Duration,
     stage: Mutex<Stage>,
     /// Wakes the thread that asks for a token.
     answered: Condvar,
@@ -30,8 +35,8 @@ enum Stage {
     Queued,
     /// A thread is at it.
     Running,
-    /// Its thread waits for a token that this function gives.
-    Asks(Arc<Py<PyAny>>),
+    /// Its thread waits for a token that this function gives, until then.
+    Asks(Provider, Option<Instant>),
     Answered(Result<String, NoToken>),
     /// Its time was up before it got a thread.
     Expired,
@@ -39,14 +44,24 @@ enum Stage {
 }
 
 impl Progress {
-    pub(super) fn new(mailbox: Arc<Mailbox>, began: Instant, timeout: Duration) -> Self {
+    pub(super) fn new(
+        mailbox: Arc<Mailbox>,
+        pools: Arc<Pools>,
+        room: Room,
+        began: Instant,
+        timeout: Duration,
+        patience: Duration,
+    ) -> Self {
         Progress {
             id: mailbox.number(),
             mailbox,
+            pools,
+            room,
             cancel: CancelToken::new(),
             // A clock that cannot count that far never gets there.
             deadline: began.checked_add(timeout),
             timeout,
+            patience,
             stage: Mutex::new(Stage::Queued),
             answered: Condvar::new(),
             large: AtomicBool::new(false),
@@ -104,9 +119,9 @@ impl Progress {
     }
 
     /// The function that a token is wanted from.
-    pub(super) fn asks(&self) -> Option<Arc<Py<PyAny>>> {
+    pub(super) fn asks(&self) -> Option<Provider> {
         match &*self.stage() {
-            Stage::Asks(provider) => Some(Arc::clone(provider)),
+            Stage::Asks(provider, _) => Some(Arc::clone(provider)),
             _ => None,
         }
     }
@@ -114,7 +129,7 @@ impl Progress {
     /// Answers the thread that asks for a token, if it still does.
     pub(super) fn reply(&self, token: Result<String, NoToken>) {
         let mut stage = self.stage();
-        if let Stage::Asks(_) = *stage {
+        if let Stage::Asks(..) = *stage {
             *stage = Stage::Answered(token);
             self.answered.notify_one();
         }
@@ -124,8 +139,13 @@ impl Progress {
         self.large.load(Ordering::Relaxed)
     }
 
+    /// The time that is left: for the call or, while it waits for a token, for that.
     pub(super) fn left(&self) -> Duration {
-        self.deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()))
+        let until = match &*self.stage() {
+            Stage::Asks(_, until) => *until,
+            _ => self.deadline,
+        };
+        left_until(until)
     }
 
     // ---- on a thread of the pool ----
@@ -144,16 +164,19 @@ impl Progress {
         self.large.store(true, Ordering::Relaxed);
     }
 
-    /// Has the coroutine give a token, and waits for it.
-    pub(super) fn ask(&self, provider: &Arc<Py<PyAny>>) -> Result<String, NoToken> {
-        *self.stage() = Stage::Asks(Arc::clone(provider));
+    /// Has the coroutine give a token, and waits for it. What gives it may need a thread of the same pool.
+    pub(super) fn ask(&self, provider: &Provider) -> Result<String, NoToken> {
+        let patient = Instant::now().checked_add(self.patience);
+        let until = [patient, self.deadline].into_iter().flatten().min();
+        *self.stage() = Stage::Asks(Arc::clone(provider), until);
         // Looked at after the question is there to be answered: a cancellation before that had nobody to tell.
         if self.cancel.is_cancelled() || !self.mailbox.post(self.id) {
             *self.stage() = Stage::Running;
             return Err(NoToken::Cancelled);
         }
-        let asks = |stage: &mut Stage| matches!(stage, Stage::Asks(_));
-        let waited = self.answered.wait_timeout_while(self.stage(), self.left(), asks);
+        let asks = |stage: &mut Stage| matches!(stage, Stage::Asks(..));
+        let wait = || self.answered.wait_timeout_while(self.stage(), left_until(until), asks);
+        let waited = self.pools.of(self.room).park(wait);
         let mut stage = waited.unwrap_or_else(PoisonError::into_inner).0;
         match std::mem::replace(&mut *stage, Stage::Running) {
             Stage::Answered(token) => token,
@@ -171,6 +194,10 @@ impl Progress {
         // Nothing that can panic happens under the lock.
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn left_until(deadline: Option<Instant>) -> Duration {
+    deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()))
 }
 
 /// Says that the thread is done, when dropped.

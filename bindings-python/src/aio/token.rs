@@ -1,5 +1,7 @@
-//! Tokens that a function of the caller's gives. A thread of the pool cannot call it: it asks the coroutine of its call,
-//! which calls or awaits the function in the caller's own context, and waits for the answer as long as the call may.
+//! Tokens that a function of the caller's gives. For the first attempt the coroutine asks it before the call takes a
+//! thread; what is here is for later ones, and for streams. A thread of the pool cannot call it: it asks the coroutine of
+//! its call, which calls or awaits the function in the caller's own context, and waits for the answer as long as the call
+//! may. Its place goes to another call meanwhile, which may be one that the function waits for.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -9,6 +11,9 @@ use loki_mode_core::{Error, ErrorInfo, ErrorKind};
 use pyo3::prelude::*;
 
 use super::progress::Progress;
+
+/// A function that gives tokens, or what gives them when it is awaited.
+pub(crate) type Provider = Arc<Py<PyAny>>;
 
 /// Why there is no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +55,7 @@ pub(super) fn during<T>(call: &Arc<Progress>, job: impl FnOnce() -> T) -> T {
 }
 
 /// Asks for a token in the name of the call that this thread executes for asyncio; `None` if it executes none.
-pub(crate) fn ask(provider: &Arc<Py<PyAny>>) -> Option<Result<String, NoToken>> {
+pub(crate) fn ask(provider: &Provider) -> Option<Result<String, NoToken>> {
     let call = CURRENT.with_borrow(Clone::clone)?;
     Some(call.ask(provider))
 }
@@ -62,14 +67,16 @@ pub(super) fn late_is_a_timeout(error: Error) -> Error {
         return error;
     }
     let info = error.info();
-    ErrorInfo {
-        kind: ErrorKind::Timeout,
-        message: NoToken::Late.to_string(),
+    late(ErrorInfo {
         // What an attempt before this one did is not known.
         maybe_executed: Some(info.attempts > 0),
         param: None,
         cause: None,
         ..info
-    }
-    .into()
+    })
+}
+
+/// The error of a call for which no token came.
+pub(super) fn late(info: ErrorInfo) -> Error {
+    ErrorInfo { kind: ErrorKind::Timeout, message: NoToken::Late.to_string(), ..info }.into()
 }

@@ -11,7 +11,7 @@ use pyo3::types::{PyBool, PyDict};
 use super::feed::Feed;
 use super::lists::{self, Pages};
 use super::options::{self, Follow};
-use crate::aio::{self, Call, Outcome, Pools, Terms};
+use crate::aio::{self, Call, Outcome, Pools, Room, Terms};
 use crate::client::Client;
 use crate::{arguments, errors, logs};
 
@@ -21,6 +21,8 @@ use crate::{arguments, errors, logs};
 pub(crate) struct Stream {
     feed: Arc<Feed>,
     pools: Arc<Pools>,
+    /// How long it waits for a token.
+    patience: Duration,
     /// The id of the run, if it is one that is followed.
     run_id: Option<String>,
 }
@@ -64,7 +66,12 @@ impl Stream {
         };
         let stream = opened.map_err(|error| errors::raise(py, error))?;
         let pools = Arc::clone(&client.get().pools);
-        Ok(Stream { feed: Arc::new(Feed::new(stream, until)), pools, run_id })
+        Ok(Stream {
+            feed: Arc::new(Feed::new(stream, until)),
+            pools,
+            patience: engine.options().timeout,
+            run_id,
+        })
     }
 
     fn __iter__(this: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -89,6 +96,9 @@ impl Stream {
         let terms = Terms {
             // The stream knows itself how long it may last.
             timeout: Duration::MAX,
+            // It asks for a token with each request, on a thread that is its own.
+            patience: self.patience,
+            first: None,
             max_retries: None,
             headers: Vec::new(),
             record_attempts: logger.is_some(),
@@ -96,7 +106,8 @@ impl Stream {
         let (waiting, waited) = (Arc::clone(&self.feed), Arc::clone(&self.feed));
         aio::submit(
             py,
-            &self.pools.streams,
+            &self.pools,
+            Room::Streams,
             terms,
             move |call| waiting.wait_outside(call).map(GoesOn),
             move |py, outcome| {
