@@ -106,6 +106,7 @@ lint-python: python
 	$(VENV)/ruff format --check .
 	$(VENV)/ruff check .
 	$(VENV)/mypy
+	$(VENV)/pyright --warnings
 
 .PHONY: lint-node
 lint-node: node

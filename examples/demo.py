@@ -30,6 +30,7 @@ def control_plane(folder, token):
     command = [CONTROL_PLANE, "--port", "0", "--demo", "--token", token, "--data", str(folder / "control-plane.db")]
     # In a session of its own, so that Ctrl-C reaches this program alone, which then ends the server in good order.
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert server.stdout
     try:
         base_url = server.stdout.readline().strip()
         if not base_url.startswith("http"):

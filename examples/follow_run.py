@@ -98,11 +98,11 @@ class View:
         if self._over.is_set():
             return
         most = (self.run.config or {}).get("max_iterations")
-        is_counted = isinstance(most, int) and most > 0
-        share = self._done / len(PHASES)
-        share = (self._iteration - 1 + share) / most if is_counted else share
+        share, iteration = self._done / len(PHASES), f"iteration {self._iteration}"
+        if isinstance(most, int) and most > 0:
+            share = (self._iteration - 1 + share) / most
+            iteration += f"/{most}"
         filled = round(min(1, share) * BAR)
-        iteration = f"iteration {self._iteration}{f'/{most}' if is_counted else ''}"
         self._turn += 1
         # Shortened before it is coloured: a line that wraps cannot be written over.
         parts = (

@@ -4,7 +4,7 @@ import { checkNames, encodeArguments, type Operation } from './arguments.js';
 import { engineOf, nativeEventStream } from './engine.js';
 import type { APITimeoutError, AutonomiError, ConfigError, NotFoundError } from './errors.js';
 import type { AutonomiClient } from './generated/client.js';
-import type { RunEvent } from './generated/models.js';
+import type { Run, RunEvent } from './generated/models.js';
 import type { NativeEventStream } from './native.js';
 import type { CallOptions } from './options.js';
 import { native } from './runtime.js';
@@ -40,8 +40,8 @@ export interface FollowOptions extends StreamOptions {
    * event; it is asked when the next event is wanted, that is when this one was dealt with.
    */
   until?:
-    | string
-    | Iterable<string>
+    | Run['status']
+    | Iterable<Run['status']>
     | ((event: RunEvent) => boolean | PromiseLike<boolean>)
     | null
     | undefined;

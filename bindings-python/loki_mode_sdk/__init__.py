@@ -5,12 +5,12 @@ Start with `AutonomiClient`; whatever goes wrong is an `AutonomiError`.
 
 try:
     from loki_mode_sdk._native import __version__, parse_timestamp
-except ImportError as error:
-    if "interpreter" in str(error):
+except ImportError as _error:
+    if "interpreter" in str(_error):
         raise ImportError(
             "loki_mode_sdk cannot be imported into a subinterpreter. Under mod_wsgi, run the "
             "application in the main one: WSGIApplicationGroup %{GLOBAL}"
-        ) from error
+        ) from _error
     raise
 
 from loki_mode_sdk import errors as _errors

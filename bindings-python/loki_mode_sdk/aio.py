@@ -132,8 +132,9 @@ async def outcome(call: _native.Call) -> Any:
 async def _provide(call: _native.Call, provider: Callable[[], Any]) -> None:
     """Gives a call the token that it waits for, in the task and the context of the caller."""
     try:
-        token = provider()
-        if not isinstance(token, str) and hasattr(type(token), "__await__"):
+        token: Any = provider()
+        kind: type[object] = type(token)
+        if not isinstance(token, str) and hasattr(kind, "__await__"):
             # A little longer than there is time, as timers may be early: the thread is to be late first.
             token = await asyncio.wait_for(token, call.left + 0.01)
         future = call.answer(token)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from loki_mode_sdk import _native
     from loki_mode_sdk.aio import AsyncAutonomiClient
+    from loki_mode_sdk.generated.known import Role
     from loki_mode_sdk.generated.models import Run
     from loki_mode_sdk.keys import KeyRotation
 
@@ -103,7 +104,7 @@ class AsyncHelpers(AsyncPagedOperations, AsyncOperations):
     def temporary_api_key(
         self,
         name: str,
-        role: str = "viewer",
+        role: Role | str = "viewer",
         *,
         scopes: list[str] | None = None,
         expires_days: int = 1,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
     from loki_mode_sdk.aio import AsyncAutonomiClient
+    from loki_mode_sdk.generated.known import LogLevel, RunStatus
     from loki_mode_sdk.generated.live import LiveEventType
 
     Self = TypeVar("Self", bound="AsyncStream[Any]")
@@ -174,7 +175,7 @@ class AsyncEventStream:
         since: str | date | None = None,
         cursor: str | None = None,
         poll_interval: float = 2.0,
-        until: str | Iterable[str] | Callable[[RunEvent], object] | None = None,
+        until: RunStatus | str | Iterable[RunStatus | str] | Callable[[RunEvent], object] | None = None,
         timeout: float | None = None,
     ) -> AsyncRunFollower:
         """Follows a run: returns an asynchronous iterator that waits for its events.
@@ -201,7 +202,7 @@ class AsyncEventStream:
         since: str | date | None = None,
         cursor: str | None = None,
         poll_interval: float = 2.0,
-        until: str | Iterable[str] | Callable[[RunEvent], object] | None = None,
+        until: RunStatus | str | Iterable[RunStatus | str] | Callable[[RunEvent], object] | None = None,
         timeout: float | None = None,
     ) -> AsyncRunFollower:
         """Follows many runs: returns an asynchronous iterator that waits for the events of all.
@@ -230,7 +231,7 @@ class AsyncLiveOperations:
         self,
         session_id: int | str | None = None,
         types: Iterable[LiveEventType | str] | None = None,
-        min_level: str | None = None,
+        min_level: LogLevel | str | None = None,
         history: int | None = None,
     ) -> AsyncLiveEventStream:
         """Returns an asynchronous iterator of live events, as they happen, each exactly once.

@@ -74,7 +74,7 @@ class TokenAuth:
     __slots__ = ("token",)
 
     def __init__(self, token: str) -> None:
-        self.token = token
+        self.token: str = token
 
     def __repr__(self) -> str:
         return "TokenAuth('***')"
@@ -195,7 +195,8 @@ class BaseClient(_Generic[AnyToken]):
         """
         import os
 
-        return cls(**{**_native.settings(os.environ.get, list(overrides)), **overrides})
+        options: dict[str, Any] = {**_native.settings(os.environ.get, list(overrides)), **overrides}
+        return cls(**options)
 
     def with_options(
         self: Self,

@@ -119,8 +119,8 @@ class FieldError:
     __slots__ = ("location", "message")
 
     def __init__(self, location: str, message: str) -> None:
-        self.location = location
-        self.message = message
+        self.location: str = location
+        self.message: str = message
 
     def __repr__(self) -> str:
         return f"FieldError(location={self.location!r}, message={self.message!r})"
@@ -171,7 +171,7 @@ class ValidationError(AutonomiError):
             attempts=attempts,
             retry_after=retry_after,
         )
-        self.errors = [] if errors is None else errors
+        self.errors: list[FieldError] = [] if errors is None else errors
 
 
 class RateLimitError(AutonomiError):
@@ -310,7 +310,6 @@ class KeyRotationError(AutonomiError):
         self.stored = stored
 
 
-for _class in (globals()[_name] for _name in __all__):
+for _name in __all__:
     # Tracebacks and pickles name classes by the path that users import.
-    _class.__module__ = "loki_mode_sdk"
-del _class
+    globals()[_name].__module__ = "loki_mode_sdk"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Callable
 
     from loki_mode_sdk.client import AutonomiClient
+    from loki_mode_sdk.generated.known import RunStatus
     from loki_mode_sdk.generated.models import RunEvent
     from loki_mode_sdk.streams import RunFollower
 
@@ -73,7 +74,7 @@ class EventStream:
         since: str | date | None = None,
         cursor: str | None = None,
         poll_interval: float = 2.0,
-        until: str | Iterable[str] | Callable[[RunEvent], object] | None = None,
+        until: RunStatus | str | Iterable[RunStatus | str] | Callable[[RunEvent], object] | None = None,
         timeout: float | None = None,
     ) -> RunFollower:
         """Follows a run: returns an iterator that waits for its events and gives each exactly once.
@@ -123,7 +124,7 @@ class EventStream:
         since: str | date | None = None,
         cursor: str | None = None,
         poll_interval: float = 2.0,
-        until: str | Iterable[str] | Callable[[RunEvent], object] | None = None,
+        until: RunStatus | str | Iterable[RunStatus | str] | Callable[[RunEvent], object] | None = None,
         timeout: float | None = None,
     ) -> RunFollower:
         """Follows many runs in one thread; `run_id` of an event says which run it is of.

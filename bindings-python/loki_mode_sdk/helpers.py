@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
     from loki_mode_sdk import _native
+    from loki_mode_sdk.generated.known import Role
     from loki_mode_sdk.generated.models import Run
     from loki_mode_sdk.keys import KeyRotation, TemporaryApiKey
 
@@ -103,7 +104,7 @@ class Helpers(PagedOperations, Operations):
     def temporary_api_key(
         self,
         name: str,
-        role: str = "viewer",
+        role: Role | str = "viewer",
         *,
         scopes: list[str] | None = None,
         expires_days: int = 1,

@@ -40,11 +40,11 @@ class KeyRotation:
         old_key_expires_at: str | None = None,
         old_key_deleted: bool = False,
     ) -> None:
-        self.token = token
-        self.new_key_id = new_key_id
-        self.old_key_id = old_key_id
-        self.old_key_expires_at = old_key_expires_at
-        self.old_key_deleted = old_key_deleted
+        self.token: str = token
+        self.new_key_id: str | None = new_key_id
+        self.old_key_id: str | None = old_key_id
+        self.old_key_expires_at: str | None = old_key_expires_at
+        self.old_key_deleted: bool = old_key_deleted
 
     def __repr__(self) -> str:
         return (

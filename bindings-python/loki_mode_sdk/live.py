@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from loki_mode_sdk import _native
+    from loki_mode_sdk.generated.known import LogLevel
     from loki_mode_sdk.generated.live import LiveEventType
     from loki_mode_sdk.streams import DashboardStream, LiveEventStream
 
@@ -23,7 +24,7 @@ class LiveOperations:
         self,
         session_id: int | str | None = None,
         types: Iterable[LiveEventType | str] | None = None,
-        min_level: str | None = None,
+        min_level: LogLevel | str | None = None,
         history: int | None = None,
     ) -> LiveEventStream:
         """Returns an iterator of live events, as they happen, each exactly once.

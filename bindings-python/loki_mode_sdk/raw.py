@@ -64,10 +64,10 @@ class RawResponse(Generic[T]):
     __slots__ = ("attempts", "data", "headers", "status")
 
     def __init__(self, data: T, status: int, headers: Headers, attempts: int) -> None:
-        self.data = data
-        self.status = status
-        self.headers = headers
-        self.attempts = attempts
+        self.data: T = data
+        self.status: int = status
+        self.headers: Headers = headers
+        self.attempts: int = attempts
 
     def __repr__(self) -> str:
         return f"RawResponse(status={self.status!r}, attempts={self.attempts!r}, data={self.data!r})"

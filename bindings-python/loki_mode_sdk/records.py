@@ -75,7 +75,8 @@ class RotatedApiKey(Record):
     @property
     def new_key_id(self) -> str | None:
         """Identifier of the new key, if the server said it."""
-        found: str | None = (self.get("new_key") or {}).get("id")
+        new_key: dict[str, Any] = self.get("new_key") or {}
+        found: str | None = new_key.get("id")
         return found
 
     @property

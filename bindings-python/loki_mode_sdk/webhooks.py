@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
-    from typing import Any, Protocol, Union
+    from typing import Any, ClassVar, Protocol, Union
 
     class _HasItems(Protocol):
         def items(self) -> Iterable[tuple[Any, Any]]: ...
@@ -78,7 +78,7 @@ class WebhookEvent:
     def __eq__(self, other: object) -> bool:
         return self.payload == other.payload if isinstance(other, WebhookEvent) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # as of anything that holds a dict
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # as of anything that holds a dict
 
     def __reduce__(self) -> tuple[Any, ...]:
         import json

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
@@ -16,9 +17,10 @@ pub(crate) struct Resting<'py>(Option<&'py Bound<'py, PyAny>>);
 
 /// Lets the collector rest if the answer is long and the program has not turned it off itself.
 ///
-/// The interpreter is held all the while that an answer is decoded, so no other thread sees it off.
+/// The interpreter is held all the while that an answer is decoded, so no other thread sees it off; where there is no
+/// lock by which to hold it, nothing rests.
 pub(crate) fn rest(py: Python<'_>, bytes: usize) -> PyResult<Resting<'_>> {
-    if bytes < LONG {
+    if bytes < LONG || !others_wait(py)? {
         return Ok(Resting(None));
     }
     let collector = collector(py)?;
@@ -27,6 +29,16 @@ pub(crate) fn rest(py: Python<'_>, bytes: usize) -> PyResult<Resting<'_>> {
     }
     collector.call_method0("disable")?;
     Ok(Resting(Some(collector)))
+}
+
+/// Whether the interpreter has its lock. Without it, other threads would see the collector off, or turn it on and off
+/// at the same time.
+fn others_wait(py: Python<'_>) -> PyResult<bool> {
+    match py.import(intern!(py, "sys"))?.getattr_opt(intern!(py, "_is_gil_enabled"))? {
+        Some(is_enabled) => is_enabled.call0()?.is_truthy(),
+        // Before CPython 3.13 there is always one.
+        None => Ok(true),
+    }
 }
 
 impl Drop for Resting<'_> {

@@ -1,17 +1,19 @@
 //! The Python face: annotated source for clients and helper classes, native model classes and their stub.
 
+mod classes;
 mod paging;
 
 use std::collections::BTreeSet;
 
 use loki_mode_spec::{
-    Bridge, EVENT_TYPES, FieldType, Location, Manager, Model, Need, Operation, Param, ParamType, Presence,
-    Returns, STREAMS, models, operations,
+    Bridge, EVENT_TYPES, Location, Manager, Need, Operation, Param, ParamType, Returns, enumerations,
+    operations,
 };
 use minijinja::{Environment, context};
 use serde::Serialize;
 
 use crate::Output;
+use classes::{Enumeration, class, classes, fields_known, open};
 
 /// Columns of a line of Python: fewer than `line-length` in pyproject.toml allows, for `help()` in a terminal.
 const WIDTH: usize = 100;
@@ -52,176 +54,66 @@ pub(crate) fn outputs() -> Vec<Output> {
     let paged = |name: &str, aio: bool| {
         let operations = paging::all(aio);
         let models: BTreeSet<_> = operations.iter().map(|operation| operation.items).collect();
-        python(name, include_str!("../templates/python/paging.py.j2"), context! { operations, models })
+        let known: BTreeSet<_> =
+            operations.iter().flat_map(|operation| operation.known.iter().copied()).collect();
+        let template = include_str!("../templates/python/paging.py.j2");
+        python(name, template, context! { operations, models, known })
     };
     let client_template = include_str!("../templates/python/client.py.j2");
     let raw_template = include_str!("../templates/python/raw.py.j2");
     let raw_stub_template = include_str!("../templates/python/raw.pyi.j2");
     let managers_template = include_str!("../templates/python/managers.py.j2");
-    let client_models = used_models(operations.iter());
     let records: BTreeSet<_> = loki_mode_spec::operations()
         .filter_map(|operation| match operation.returns {
             Returns::Record(model) => Some(model.name),
             _ => None,
         })
         .collect();
+    let client = || {
+        let models = used_models(operations.iter());
+        context! { operations, models, records, known => used_known(operations.iter()) }
+    };
     let loki_methods = loki_methods();
     let loki_models = used_models(loki_methods.iter());
+    let loki_known = used_known(loki_methods.iter());
+    let known: Vec<_> = enumerations().map(Enumeration::new).collect();
+    let model_known = fields_known();
     let event_types: Vec<_> = EVENT_TYPES.iter().map(|event| event.name).collect();
-    let manager_models = used_models(managers.iter().flat_map(|manager| &manager.operations));
+    let managers = || {
+        let operations = || managers.iter().flat_map(|manager| &manager.operations);
+        let (models, known) = (used_models(operations()), used_known(operations()));
+        context! { managers, models, known, any => needs_any(&managers) }
+    };
     vec![
         python("__init__.py", include_str!("../templates/python/init.py.j2"), context! {}),
-        python("client.py", client_template, context! { operations, models => client_models, records }),
-        python("aio_client.py", client_template, context! { operations, models => client_models, records }),
+        python("client.py", client_template, client()),
+        python("aio_client.py", client_template, client()),
         paged("paging.py", false),
         paged("aio_paging.py", true),
         python("raw.py", raw_template, context! {}),
         python("aio_raw.py", raw_template, context! {}),
-        python("raw.pyi", raw_stub_template, context! { operations, models => client_models, records }),
-        python("aio_raw.pyi", raw_stub_template, context! { operations, models => client_models, records }),
-        python(
-            "managers.py",
-            managers_template,
-            context! { managers, models => manager_models, any => needs_any(&managers) },
-        ),
-        python(
-            "aio_managers.py",
-            managers_template,
-            context! { managers, models => manager_models, any => needs_any(&managers) },
-        ),
+        python("raw.pyi", raw_stub_template, client()),
+        python("aio_raw.pyi", raw_stub_template, client()),
+        python("managers.py", managers_template, managers()),
+        python("aio_managers.py", managers_template, managers()),
         python(
             "loki.py",
             include_str!("../templates/python/loki.py.j2"),
-            context! { operations => loki_methods, models => loki_models },
+            context! { operations => loki_methods, models => loki_models, known => loki_known },
         ),
         python("live.py", include_str!("../templates/python/live.py.j2"), context! { event_types }),
+        python("known.py", include_str!("../templates/python/known.py.j2"), context! { known }),
         python("models.py", include_str!("../templates/python/models.py.j2"), context! { classes }),
-        python("models.pyi", include_str!("../templates/python/models.pyi.j2"), context! { classes }),
+        python(
+            "models.pyi",
+            include_str!("../templates/python/models.pyi.j2"),
+            context! { classes, known => model_known },
+        ),
         Output {
             path: "bindings-python/src/generated/models.rs".to_owned(),
             text: render(include_str!("../templates/python/models.rs.j2"), context! { classes }),
         },
     ]
-}
-
-/// The models that are classes: those of which operations and streams give instances, alone, in lists or inside of others.
-fn classes() -> Vec<&'static Model> {
-    fn add(model: &'static Model, names: &mut BTreeSet<&'static str>) {
-        names.insert(model.name);
-        for field in model.fields {
-            if let FieldType::Model(inner) | FieldType::List(inner) = field.ty {
-                add(inner, names);
-            }
-        }
-    }
-    let mut names = BTreeSet::new();
-    for operation in operations() {
-        if let Returns::Model(model) | Returns::List(model, _) = operation.returns {
-            add(model, &mut names);
-        }
-    }
-    for stream in STREAMS {
-        add(stream.item, &mut names);
-    }
-    models().filter(|model| names.contains(model.name)).collect()
-}
-
-#[derive(Serialize)]
-struct Class {
-    name: &'static str,
-    doc: String,
-    /// The class docstring of the stub.
-    stub_doc: String,
-    required: Vec<ClassField>,
-    optional: Vec<ClassField>,
-    /// Whether a field can hold a dict or a list, so that the garbage collector has to look at instances.
-    traverse: bool,
-}
-
-#[derive(Serialize)]
-struct ClassField {
-    name: &'static str,
-    rust_name: String,
-    doc: String,
-    /// The docstring of the stub.
-    stub_doc: String,
-    /// The type of the attribute.
-    ty: String,
-    /// The type of the constructor's parameter.
-    parameter: String,
-    /// The type of the property that has it as a `datetime`; empty if it is no timestamp.
-    moment: &'static str,
-}
-
-fn class(model: &'static Model) -> Class {
-    let (required, optional): (Vec<_>, Vec<_>) =
-        model.fields.iter().partition(|field| field.presence == Presence::Required);
-    assert!(
-        model.fields.iter().map(|field| field.presence != Presence::Required).is_sorted(),
-        "{}: required fields come first, as Python's constructors have them",
-        model.name
-    );
-    assert!(model.fields.len() <= 64, "{}: a bit mask of 64 says which fields are there", model.name);
-    let fields = |fields: Vec<&loki_mode_spec::Field>| -> Vec<ClassField> {
-        fields
-            .into_iter()
-            .map(|field| {
-                let ty = field_type(field.ty);
-                let nullable = if ty == "Any" { ty.clone() } else { format!("{ty} | None") };
-                let optional = field.presence == Presence::Optional;
-                let doc = with_known(field.doc, field.known);
-                ClassField {
-                    name: field.name,
-                    // `type` is the one reserved word among the names of the API.
-                    rust_name: if field.name == "type" { "r#type".to_owned() } else { field.name.to_owned() },
-                    stub_doc: summary_and_rest(&doc, 8),
-                    doc,
-                    parameter: match field.presence {
-                        Presence::Required => ty.clone(),
-                        Presence::Expected | Presence::Optional => format!("{nullable} = None"),
-                    },
-                    moment: match (field.ty, optional) {
-                        (FieldType::Timestamp, true) => "datetime | None",
-                        (FieldType::Timestamp, false) => "datetime",
-                        _ => "",
-                    },
-                    ty: if optional { nullable } else { ty },
-                }
-            })
-            .collect()
-    };
-    Class {
-        name: model.name,
-        doc: model.doc.to_owned(),
-        stub_doc: summary_and_rest(model.doc, 4),
-        traverse: model.fields.iter().any(|field| {
-            matches!(
-                field.ty,
-                FieldType::Object
-                    | FieldType::Json
-                    | FieldType::StrList
-                    | FieldType::Model(_)
-                    | FieldType::List(_)
-            )
-        }),
-        required: fields(required),
-        optional: fields(optional),
-    }
-}
-
-fn field_type(ty: FieldType) -> String {
-    match ty {
-        FieldType::Id => "int | str".to_owned(),
-        FieldType::Str | FieldType::Label | FieldType::Timestamp => "str".to_owned(),
-        FieldType::Int => "int".to_owned(),
-        FieldType::Float => "float".to_owned(),
-        FieldType::Bool => "bool".to_owned(),
-        FieldType::StrList => "list[str]".to_owned(),
-        FieldType::Object => "dict[str, Any]".to_owned(),
-        FieldType::Json => "Any".to_owned(),
-        FieldType::Model(model) => model.name.to_owned(),
-        FieldType::List(model) => format!("list[{}]", model.name),
-    }
 }
 
 #[derive(Serialize)]
@@ -258,6 +150,9 @@ struct PythonOperation {
     returns: String,
     #[serde(skip)]
     model: Option<&'static str>,
+    /// The enumerations that the parameters name.
+    #[serde(skip)]
+    known: Vec<&'static str>,
 }
 
 fn operation(operation: &'static Operation) -> PythonOperation {
@@ -283,7 +178,14 @@ fn operation(operation: &'static Operation) -> PythonOperation {
             Returns::Model(model) | Returns::List(model, _) => Some(model.name),
             Returns::Nothing | Returns::Object | Returns::Record(_) => None,
         },
+        known: params_known(operation),
     }
+}
+
+/// The enumerations that the parameters of an operation name.
+fn params_known(operation: &Operation) -> Vec<&'static str> {
+    let known = operation.params.iter().map(|param| param.known);
+    known.filter(|known| !known.is_empty()).map(|known| known.name).collect()
 }
 
 /// The operations that `LokiClient` offers.
@@ -294,6 +196,10 @@ fn loki_methods() -> Vec<PythonOperation> {
 
 fn used_models<'a>(operations: impl Iterator<Item = &'a PythonOperation>) -> BTreeSet<&'static str> {
     operations.filter_map(|operation| operation.model).collect()
+}
+
+fn used_known<'a>(operations: impl Iterator<Item = &'a PythonOperation>) -> BTreeSet<&'static str> {
+    operations.flat_map(|operation| operation.known.iter().copied()).collect()
 }
 
 /// Whether a signature says `Any`, which has to be imported then.
@@ -315,6 +221,7 @@ fn parameter(param: &Param) -> String {
         ParamType::StrList => "list[str]",
         ParamType::Object => "dict[str, Any]",
     };
+    let ty = open(ty, param.known);
     match param.need {
         Need::Required => format!("{}: {ty}", param.name),
         Need::Optional => format!("{}: {ty} | None = None", param.name),

@@ -253,7 +253,7 @@ impl TypeDeclaration {
             .iter()
             .map(|field| Member {
                 doc: comment(2, &[with_known(&reworded(field.doc, None), field.known)]),
-                text: format!("{}{}: {};", field.wire, optional_mark(field), field_type(field)),
+                text: member_of_interface(field),
             })
             .collect();
         TypeDeclaration {
@@ -489,10 +489,7 @@ fn returned_type(operation: &Operation) -> String {
 fn param_type(param: &Param) -> String {
     match param.ty {
         ParamType::Id => "number | string".to_owned(),
-        ParamType::Str if !param.known.is_empty() => {
-            let values: Vec<String> = param.known.iter().map(|value| format!("'{value}'")).collect();
-            format!("Known<{}>", values.join(" | "))
-        }
+        ParamType::Str if !param.known.is_empty() => open(param.known),
         ParamType::Str => "string".to_owned(),
         ParamType::Timestamp => "string | Date".to_owned(),
         ParamType::Int => "number".to_owned(),
@@ -500,6 +497,22 @@ fn param_type(param: &Param) -> String {
         ParamType::StrList => "readonly string[]".to_owned(),
         ParamType::Object => "Readonly<Record<string, unknown>>".to_owned(),
     }
+}
+
+/// A field as a member, over several lines if it names so many values.
+fn member_of_interface(field: &Field) -> String {
+    let line = format!("{}{}: {};", field.wire, optional_mark(field), field_type(field));
+    if line.len() + 2 <= WIDTH {
+        return line;
+    }
+    let values: String = field.known.iter().map(|value| format!("\n    | '{value}'")).collect();
+    format!("{}{}: Known<{values}\n  >;", field.wire, optional_mark(field))
+}
+
+/// The type of an open enumeration.
+fn open(known: &[&str]) -> String {
+    let values: Vec<String> = known.iter().map(|value| format!("'{value}'")).collect();
+    format!("Known<{}>", values.join(" | "))
 }
 
 const fn check_type(ty: ParamType) -> &'static str {
@@ -517,6 +530,7 @@ const fn check_type(ty: ParamType) -> &'static str {
 fn field_type(field: &Field) -> String {
     match field.ty {
         FieldType::Id | FieldType::Int | FieldType::Float => "number".to_owned(),
+        FieldType::Str | FieldType::Label if !field.known.is_empty() => open(field.known),
         FieldType::Str | FieldType::Label | FieldType::Timestamp => "string".to_owned(),
         FieldType::Bool => "boolean".to_owned(),
         FieldType::StrList => "string[]".to_owned(),

@@ -2,11 +2,9 @@
 
 use std::borrow::Cow;
 
+use loki_mode_spec::ENDED_RUN_STATUSES;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-
-/// States in which a run does nothing any more.
-const ENDED: &[&str] = &["completed", "failed", "cancelled", "canceled", "stopped", "error"];
 
 /// What a run says about its state.
 #[derive(Deserialize)]
@@ -19,6 +17,7 @@ pub(crate) struct RunState<'a> {
 
 impl RunState<'_> {
     pub(crate) fn has_ended(&self) -> bool {
-        self.status.as_deref().is_some_and(|status| ENDED.contains(&status)) || self.ended_at.is_some()
+        self.status.as_deref().is_some_and(|status| ENDED_RUN_STATUSES.contains(&status))
+            || self.ended_at.is_some()
     }
 }

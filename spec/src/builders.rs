@@ -1,5 +1,6 @@
 //! Const builders, so that an entry of the table reads as what it says and nothing else.
 
+use crate::known::Known;
 use crate::operation::{
     Bridge, Field, FieldType, Location, Manager, Method, Need, Operation, Paging, Param, ParamType, Presence,
     Returns, TypeScriptArguments,
@@ -116,7 +117,7 @@ impl Param {
         positional: bool,
         doc: &'static str,
     ) -> Self {
-        Param { name, wire: name, doc, location, ty, need, positional, known: &[], replaced_by: None }
+        Param { name, wire: name, doc, location, ty, need, positional, known: Known::NONE, replaced_by: None }
     }
 
     /// A required `{segment}` of the path, taken by position.
@@ -165,7 +166,7 @@ impl Param {
     }
 
     /// Lists known values of an open enumeration.
-    pub const fn known(mut self, values: &'static [&'static str]) -> Self {
+    pub const fn known(mut self, values: &'static Known) -> Self {
         self.known = values;
         self
     }
@@ -179,7 +180,7 @@ impl Param {
 
 impl Field {
     const fn new(name: &'static str, ty: FieldType, presence: Presence, doc: &'static str) -> Self {
-        Field { name, wire: name, doc, ty, presence, secret: false, known: &[] }
+        Field { name, wire: name, doc, ty, presence, secret: false, known: Known::NONE }
     }
 
     /// A field without which an answer cannot be used.
@@ -210,7 +211,7 @@ impl Field {
     }
 
     /// Lists known values of an open enumeration.
-    pub const fn known(mut self, values: &'static [&'static str]) -> Self {
+    pub const fn known(mut self, values: &'static Known) -> Self {
         self.known = values;
         self
     }

@@ -1,17 +1,16 @@
 //! Health of the server.
 
 use crate::Chapter;
+use crate::known::Known;
 use crate::operation::{Bridge, Field, FieldType, Model, Operation, Returns};
+
+const STATUSES: &Known = &Known::new("HealthStatus", &["healthy", "degraded", "unhealthy"]);
 
 pub(crate) const HEALTH: Model = Model {
     name: "Health",
     doc: "Whether a server can do its work.",
     fields: &[
-        Field::required("status", FieldType::Str, "How the server is.").known(&[
-            "healthy",
-            "degraded",
-            "unhealthy",
-        ]),
+        Field::required("status", FieldType::Str, "How the server is.").known(STATUSES),
         Field::optional("version", FieldType::Str, "Version of the server."),
         Field::optional("uptime", FieldType::Float, "How long the server has been running."),
         Field::optional("providers", FieldType::Object, "Whether each provider of agents is installed."),

@@ -1,9 +1,10 @@
 //! API keys.
 
 use crate::Chapter;
+use crate::known::Known;
 use crate::operation::{Bridge, Field, FieldType, Model, Operation, Param, ParamType, Returns};
 
-const ROLES: &[&str] = &["admin", "operator", "viewer", "auditor"];
+const ROLES: &Known = &Known::new("Role", &["admin", "operator", "viewer", "auditor"]);
 
 pub(crate) const API_KEY: Model = Model {
     name: "ApiKey",

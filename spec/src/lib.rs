@@ -8,6 +8,7 @@ mod builders;
 mod checkpoints;
 mod health;
 mod keys;
+mod known;
 mod live;
 mod operation;
 mod projects;
@@ -19,12 +20,14 @@ mod streams;
 mod tasks;
 mod tenants;
 
+pub use known::Known;
 pub use live::{EVENT_TYPES, EventType, LIVE_EVENT};
 pub use operation::{
     Bridge, Field, FieldType, Location, Manager, Method, Model, Need, Operation, PagedItems, Paging, Param,
     ParamType, Presence, Returns, TypeScriptArguments,
 };
-pub use runs::GET_RUN;
+pub use runs::{ENDED_RUN_STATUSES, GET_RUN, LAST_RUN_EVENTS};
+pub use sessions::RESTING_SESSION_STATUSES;
 pub use status::GET_STATUS;
 pub use streams::{EVENTS, STREAMS, Stream, StreamKind, WATCH};
 
@@ -63,6 +66,22 @@ pub fn operations() -> impl Iterator<Item = &'static Operation> {
 /// Every model, chapter by chapter.
 pub fn models() -> impl Iterator<Item = &'static Model> {
     CHAPTERS.iter().flat_map(|chapter| chapter.models.iter().copied())
+}
+
+/// Every open enumeration, in the order in which the table first names it.
+pub fn enumerations() -> impl Iterator<Item = &'static Known> {
+    let of_params = operations().flat_map(|operation| operation.params);
+    let of_streams = STREAMS.iter().flat_map(|stream| stream.params);
+    let of_params = of_params.chain(of_streams).map(|param| param.known);
+    let of_fields = models().flat_map(|model| model.fields).map(|field| field.known);
+    let mut seen = Vec::new();
+    of_fields.chain(of_params).filter(move |known| {
+        let new = !known.is_empty() && !seen.contains(&known.name);
+        if new {
+            seen.push(known.name);
+        }
+        new
+    })
 }
 
 /// The operation of this name.

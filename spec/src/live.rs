@@ -1,7 +1,28 @@
 //! Live events: what the event stream and its history hold.
 
 use crate::Chapter;
+use crate::known::Known;
 use crate::operation::{Field, FieldType, Model, Operation, Param, ParamType, Returns};
+
+const MESSAGE_TYPES: &Known = &Known::new(
+    "DashboardMessageType",
+    &[
+        "connected",
+        "ping",
+        "pong",
+        "subscribed",
+        "project_created",
+        "project_updated",
+        "project_deleted",
+        "task_created",
+        "task_updated",
+        "task_moved",
+        "task_deleted",
+        "status_update",
+        "trust_update",
+    ],
+);
+const GAP_REASONS: &Known = &Known::new("GapReason", &["server_restarted", "history_too_short", "no_replay"]);
 
 /// What comes over the event stream.
 pub const LIVE_EVENT: Model = Model {
@@ -33,21 +54,7 @@ pub(crate) const DASHBOARD_MESSAGE: Model = Model {
     name: "DashboardMessage",
     doc: "A message of the dashboard's WebSocket.",
     fields: &[
-        Field::required("type", FieldType::Str, "What it is about.").known(&[
-            "connected",
-            "ping",
-            "pong",
-            "subscribed",
-            "project_created",
-            "project_updated",
-            "project_deleted",
-            "task_created",
-            "task_updated",
-            "task_moved",
-            "task_deleted",
-            "status_update",
-            "trust_update",
-        ]),
+        Field::required("type", FieldType::Str, "What it is about.").known(MESSAGE_TYPES),
         Field::optional(
             "data",
             FieldType::Json,
@@ -117,11 +124,7 @@ const GAP_DATA: Model = Model {
     name: "GapEventData",
     doc: "What events of the type `gap` hold.",
     fields: &[
-        Field::expected("reason", FieldType::Str, "Why what was missed could not be had.").known(&[
-            "server_restarted",
-            "history_too_short",
-            "no_replay",
-        ]),
+        Field::expected("reason", FieldType::Str, "Why what was missed could not be had.").known(GAP_REASONS),
         Field::optional("last_event_id", FieldType::Str, "The last event that was received before.")
             .wire("lastEventId"),
     ],

@@ -1,5 +1,7 @@
 //! The vocabulary of the table: what can be said about an operation, a parameter, a model and a field.
 
+use crate::known::Known;
+
 /// The HTTP method of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
@@ -148,8 +150,8 @@ pub struct Param {
     pub need: Need,
     /// Taken by position, as in the guide; otherwise by keyword (Python) or in the options object (TypeScript).
     pub positional: bool,
-    /// Known values of an open enumeration: offered by editors, never enforced.
-    pub known: &'static [&'static str],
+    /// Known values, if it is an open enumeration.
+    pub known: &'static Known,
     /// The parameter that is sent instead of this one's default when it is given.
     pub replaced_by: Option<&'static str>,
 }
@@ -228,8 +230,8 @@ pub struct Field {
     pub presence: Presence,
     /// Never shown when the object is printed.
     pub secret: bool,
-    /// Known values of an open enumeration; any other value is kept as it came.
-    pub known: &'static [&'static str],
+    /// Known values, if it is an open enumeration.
+    pub known: &'static Known,
 }
 
 /// The type of a field.

@@ -1,9 +1,10 @@
 //! Projects.
 
 use crate::Chapter;
+use crate::known::Known;
 use crate::operation::{Bridge, Field, FieldType, Model, Operation, Param, ParamType, Returns};
 
-const STATUSES: &[&str] = &["active", "archived", "completed"];
+const STATUSES: &Known = &Known::new("ProjectStatus", &["active", "archived", "completed"]);
 
 pub(crate) const PROJECT: Model = Model {
     name: "Project",

@@ -1,9 +1,18 @@
 //! Runs and their timelines.
 
 use crate::Chapter;
+use crate::known::Known;
 use crate::operation::{Bridge, Field, FieldType, Model, Operation, Param, ParamType, Returns};
 
-const STATUSES: &[&str] = &["running", "replaying", "completed", "failed", "cancelled"];
+const STATUSES: &Known =
+    &Known::new("RunStatus", &["running", "replaying", "completed", "failed", "cancelled"]);
+
+/// States in which a run does nothing any more; some servers have other words for them than the documented ones.
+pub const ENDED_RUN_STATUSES: &[&str] = &["completed", "failed", "cancelled", "canceled", "stopped", "error"];
+
+/// Types of events that are the last ones of a run.
+pub const LAST_RUN_EVENTS: &[&str] =
+    &["run_completed", "run_failed", "run_cancelled", "run_end", "run_ended"];
 
 pub(crate) const RUN_EVENT: Model = Model {
     name: "RunEvent",

@@ -1,9 +1,11 @@
 //! Tasks of sessions, as the HTTP/SSE API has them.
 
 use crate::Chapter;
+use crate::known::Known;
 use crate::operation::{Field, FieldType, Model, Operation, Param, ParamType, Returns};
 
-const STATUSES: &[&str] = &["pending", "queued", "running", "completed", "failed", "skipped"];
+const STATUSES: &Known =
+    &Known::new("SessionTaskStatus", &["pending", "queued", "running", "completed", "failed", "skipped"]);
 
 const SESSION_TASK: Model = Model {
     name: "SessionTask",

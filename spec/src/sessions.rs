@@ -1,10 +1,17 @@
 //! Sessions: the two calls of the SDK guide, and the ones of the HTTP/SSE API.
 
 use crate::Chapter;
+use crate::known::Known;
 use crate::operation::{Bridge, Field, FieldType, Manager, Model, Operation, Param, ParamType, Returns};
 
-const STATUSES: &[&str] = &["starting", "running", "paused", "stopping", "stopped", "completed", "failed"];
-const PROVIDERS: &[&str] = &["claude", "codex", "gemini", "cline", "aider"];
+const STATUSES: &Known = &Known::new(
+    "SessionState",
+    &["starting", "running", "paused", "stopping", "stopped", "completed", "failed"],
+);
+const PROVIDERS: &Known = &Known::new("Provider", &["claude", "codex", "gemini", "cline", "aider"]);
+
+/// States in which nobody works on a session. Servers have further words for one at work, such as `autonomous`.
+pub const RESTING_SESSION_STATUSES: &[&str] = &["paused", "stopped", "completed", "failed"];
 
 pub(crate) const SESSION: Model = Model {
     name: "Session",

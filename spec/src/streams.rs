@@ -1,7 +1,10 @@
 //! The endpoints that keep a connection open and send one thing after the other.
 
+use crate::known::Known;
 use crate::live::{DASHBOARD_MESSAGE, LIVE_EVENT};
 use crate::operation::{Model, Param, ParamType};
+
+const LEVELS: &Known = &Known::new("LogLevel", &["debug", "info", "warn", "error"]);
 
 /// An endpoint that streams.
 #[derive(Debug)]
@@ -49,7 +52,7 @@ pub const EVENTS: Stream = Stream {
         ),
         Param::query("min_level", ParamType::Str, "Only lines of the log of this level or above.")
             .wire("minLevel")
-            .known(&["debug", "info", "warn", "error"]),
+            .known(LEVELS),
         Param::query(
             "history",
             ParamType::Int,

@@ -1,10 +1,12 @@
 //! Tasks.
 
 use crate::Chapter;
+use crate::known::Known;
 use crate::operation::{Bridge, Field, FieldType, Manager, Model, Operation, Param, ParamType, Returns};
 
-const STATUSES: &[&str] = &["backlog", "pending", "in_progress", "review", "done", "completed"];
-const PRIORITIES: &[&str] = &["low", "medium", "high", "critical"];
+const STATUSES: &Known =
+    &Known::new("TaskStatus", &["backlog", "pending", "in_progress", "review", "done", "completed"]);
+const PRIORITIES: &Known = &Known::new("TaskPriority", &["low", "medium", "high", "critical"]);
 
 pub(crate) const TASK: Model = Model {
     name: "Task",

@@ -1,8 +1,8 @@
 //! The table is consistent with itself.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use crate::{EVENT_TYPES, Location, Need, ParamType, STREAMS, models, operation, operations};
+use crate::{EVENT_TYPES, Location, Need, ParamType, STREAMS, enumerations, models, operation, operations};
 
 fn placeholders(path: &str) -> Vec<&str> {
     path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')).collect()
@@ -18,6 +18,21 @@ fn names_are_unique() {
     for model in models() {
         assert!(seen.insert(model.name), "{} stands twice", model.name);
     }
+}
+
+#[test]
+fn an_enumeration_has_a_name_of_its_own() {
+    let models: HashSet<_> = models().map(|model| model.name).collect();
+    let mut values = HashMap::new();
+    let of_streams = STREAMS.iter().flat_map(|stream| stream.params);
+    let of_params =
+        operations().flat_map(|operation| operation.params).chain(of_streams).map(|param| param.known);
+    let of_fields = crate::models().flat_map(|model| model.fields).map(|field| field.known);
+    for known in of_params.chain(of_fields).filter(|known| !known.is_empty()) {
+        assert!(!known.name.is_empty() && !models.contains(known.name), "{known:?}");
+        assert_eq!(*values.entry(known.name).or_insert(known.values), known.values, "{}", known.name);
+    }
+    assert_eq!(values.len(), enumerations().count());
 }
 
 #[test]

@@ -9,7 +9,7 @@ import {
   type AuditQueryParams,
   type AuditVerifyResult,
   AutonomiClient,
-  type AutonomiError,
+  AutonomiError,
   type CallOptions,
   Client,
   type ClientChanges,
@@ -17,12 +17,15 @@ import {
   type DashboardMessage,
   type DashboardStream,
   EventStream,
+  type FieldError,
   ForbiddenError,
+  type Known,
   type LiveEvent,
   type LiveEventStream,
   type LiveEventType,
   type Logger,
   LokiClient,
+  NotFoundError,
   type Pager,
   type PermissionDeniedError,
   type Project,
@@ -41,6 +44,7 @@ import {
   type TemporaryApiKey,
   type Tenant,
   type TokenProvider,
+  ValidationError,
 } from 'loki-mode-sdk';
 import {
   type ApprovalRequest,
@@ -54,6 +58,8 @@ import {
 } from 'loki-mode-sdk/webhooks';
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+/** Each can stand for the other. */
+type Interchangeable<A, B> = [A, B] extends [B, A] ? true : false;
 function holds<_Fact extends true>(): void {}
 
 const options: ClientOptions = { baseUrl: 'http://localhost:57374' };
@@ -151,12 +157,14 @@ interface GuideAuditVerifyResult {
   valid: boolean;
   entries_checked: number;
 }
-holds<Equal<Pick<Project, keyof GuideProject>, Pick<GuideProject, keyof GuideProject>>>();
-holds<Equal<Pick<Task, keyof GuideTask>, Pick<GuideTask, keyof GuideTask>>>();
-holds<Equal<Pick<Run, keyof GuideRun>, Pick<GuideRun, keyof GuideRun>>>();
+holds<Equal<Pick<Project, Exclude<keyof GuideProject, 'status'>>, Omit<GuideProject, 'status'>>>();
+holds<
+  Equal<Pick<Task, Exclude<keyof GuideTask, 'status' | 'priority'>>, Omit<GuideTask, 'status' | 'priority'>>
+>();
+holds<Equal<Pick<Run, Exclude<keyof GuideRun, 'status'>>, Omit<GuideRun, 'status'>>>();
 holds<Equal<Pick<RunEvent, keyof GuideRunEvent>, Pick<GuideRunEvent, keyof GuideRunEvent>>>();
 holds<Equal<Pick<Tenant, keyof GuideTenant>, Pick<GuideTenant, keyof GuideTenant>>>();
-holds<Equal<Pick<ApiKey, keyof GuideApiKey>, Pick<GuideApiKey, keyof GuideApiKey>>>();
+holds<Equal<Pick<ApiKey, Exclude<keyof GuideApiKey, 'role'>>, Omit<GuideApiKey, 'role'>>>();
 holds<Equal<Pick<AuditEntry, keyof GuideAuditEntry>, Pick<GuideAuditEntry, keyof GuideAuditEntry>>>();
 holds<
   Equal<
@@ -164,6 +172,50 @@ holds<
     Pick<GuideAuditVerifyResult, keyof GuideAuditVerifyResult>
   >
 >();
+
+// A status is a string in the guide; ours also says which ones are known, and can stand for it anywhere.
+holds<Interchangeable<Pick<Project, keyof GuideProject>, GuideProject>>();
+holds<Interchangeable<Pick<Task, keyof GuideTask>, GuideTask>>();
+holds<Interchangeable<Pick<Run, keyof GuideRun>, GuideRun>>();
+holds<Interchangeable<Pick<ApiKey, keyof GuideApiKey>, GuideApiKey>>();
+holds<Equal<Run['status'], Known<'running' | 'replaying' | 'completed' | 'failed' | 'cancelled'>>>();
+holds<Equal<Task['priority'], Known<'low' | 'medium' | 'high' | 'critical'>>>();
+holds<Equal<NonNullable<ApiKey['role']>, Known<'admin' | 'operator' | 'viewer' | 'auditor'>>>();
+
+export function openEnumerations(runs: Run[], counts: Record<string, number>, word: string): string {
+  const run: Run = { id: 1, project_id: 1, status: word, trigger: 'api', started_at: '' };
+  run.status = 'a state of tomorrow';
+  const statuses: string[] = runs.map((each) => each.status);
+  const distinct: Set<string> = new Set(runs.map((each) => each.status));
+  const byStatus: Map<string, Run> = new Map(runs.map((each) => [each.status, each]));
+  counts[run.status] = (counts[run.status] ?? 0) + 1;
+  if (run.status === 'another one of tomorrow' || statuses.includes(run.status)) return run.status;
+  switch (run.status) {
+    case 'failed':
+      return run.status;
+    case 'a third one of tomorrow':
+      return word;
+    default:
+      return `${distinct.size} ${byStatus.get(run.status)?.status.toUpperCase()}`;
+  }
+}
+
+export async function errors(): Promise<number | undefined> {
+  try {
+    await client.getProject(1);
+  } catch (error) {
+    if (error instanceof NotFoundError) holds<Equal<typeof error.statusCode, number | undefined>>();
+    if (error instanceof ForbiddenError) holds<Equal<typeof error.requiredScope, string | undefined>>();
+    if (error instanceof ValidationError) holds<Equal<(typeof error.errors)[number], FieldError>>();
+    // @ts-expect-error -- only 403 names a scope
+    if (error instanceof NotFoundError) error.requiredScope;
+    if (error instanceof APITimeoutError) return void error.maybeExecuted;
+    if (error instanceof AutonomiError) return error.retryAfter;
+    // @ts-expect-error -- what else is thrown is unknown
+    error.message;
+  }
+  return undefined;
+}
 
 // What one of the guide's objects holds is enough to stand for one of ours.
 const project: Project = { id: 1, name: 'a', status: 'active', created_at: '', updated_at: '' };

@@ -1,5 +1,7 @@
 """The wheel, installed where there is no Rust and no checkout."""
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -64,3 +66,27 @@ def test_the_quick_start_runs(clean_python, environment, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "API version" in done.stdout
     assert "is completed" in done.stdout or "is done" in done.stdout
+
+
+def test_every_public_name_has_a_type(clean_python, tmp_path):
+    scripts = clean_python.parent
+    environment = {**os.environ, "VIRTUAL_ENV": str(scripts.parent), "PATH": f"{scripts}:{os.environ['PATH']}"}
+    command = [sys.executable, "-m", "pyright", "--outputjson", "--ignoreexternal", "--verifytypes", "loki_mode_sdk"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    told = json.loads(done.stdout)["typeCompleteness"]
+    assert told["packageRootDirectory"].startswith(str(scripts.parent))
+    without = [symbol for symbol in told["symbols"] if symbol["isExported"] and not symbol["isTypeKnown"]]
+    assert without == []
+    assert told["completenessScore"] == 1
+    assert told["exportedSymbolCounts"]["withKnownType"] > 1000
+
+
+def test_a_program_of_a_user_is_strictly_typed(clean_python, tmp_path):
+    program = (ROOT / "tests" / "python" / "typing_accepted.py").read_text()
+    (tmp_path / "program.py").write_text(program)
+    (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict", "pythonVersion": "3.9"}')
+    pyright = [sys.executable, "-m", "pyright", "--pythonpath", clean_python]
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--python-executable", clean_python, "program.py"]
+    for command in (pyright, mypy):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import signal
 import subprocess
 import sys
@@ -10,7 +12,7 @@ import time
 
 import pytest
 
-from loki_mode_sdk import APITimeoutError, AutonomiClient
+from loki_mode_sdk import APITimeoutError, AutonomiClient, Run
 from servers import EchoServer
 
 
@@ -120,3 +122,46 @@ def test_a_signal_handler_that_returns_does_not_end_the_call(client_of):
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert seen == [signal.SIGALRM]
+
+
+def test_models_and_a_client_shared_by_threads_that_also_change_what_is_inside(client_of):
+    """Without the interpreter's lock, threads are really in there at the same time."""
+    client = client_of(*[{"json": {"id": 1, "status": "running", "config": {"a": [1], "b": {}}, "x": {"y": 1}}}] * 40)
+    shared = Run.from_dict({"id": 1, "config": {str(n): [n, {"n": n}] for n in range(50)}, "x": {"y": [1]}})
+    errors, done = [], threading.Event()
+
+    def change():
+        count = 0
+        while not done.is_set():
+            count += 1
+            shared.config[f"new {count % 1000}"] = {"count": count}
+            shared.config.pop(f"new {(count + 500) % 1000}", None)
+
+    def look():
+        try:
+            for _ in range(300):
+                found = shared.to_dict()
+                assert found["x"] == {"y": [1]}
+                assert Run.from_dict(found).id == 1
+                assert hash(copy.deepcopy(shared)) == hash(pickle.loads(pickle.dumps(shared))) == hash(shared)
+                assert repr(shared).startswith("Run(id=1")
+        except BaseException as error:
+            errors.append(error)
+
+    def call():
+        try:
+            for _ in range(10):
+                assert client.get_run(1, timeout=60).config == {"a": [1], "b": {}}
+        except BaseException as error:
+            errors.append(error)
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    workers = [threading.Thread(target=target) for target in (look, look, look, call, call, call, call)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    done.set()
+    changing.join()
+    assert errors == []

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import pathlib
 import time
 from collections.abc import AsyncIterator
 from datetime import date, datetime
-from typing import Any
+from typing import Any, get_args
 
 from loki_mode_sdk import (
     ApiKey,
@@ -46,7 +47,7 @@ from loki_mode_sdk import (
     parse_timestamp,
     webhooks,
 )
-from loki_mode_sdk.generated.live import LiveEventType
+from loki_mode_sdk.types import LiveEventType, RunStatus, TaskPriority
 
 
 def quick_start() -> None:
@@ -118,13 +119,30 @@ def errors() -> None:
             client.get_project("nonexistent", timeout=1.5)
         except NotFoundError as e:
             print(f"Status code: {e.status_code}")
-        except PermissionDeniedError as e:
+        except ForbiddenError as e:
             scope: str | None = e.required_scope
             print(scope)
-        except ForbiddenError as e:
-            print(e.required_scope)
         except AutonomiError as e:
             print(e.status_code, e.response_body)
+
+
+def open_enumerations(client: AutonomiClient, word: str) -> dict[str, list[Run]]:
+    urgent: TaskPriority = "critical"
+    TaskManager(client).create_task(1, "title", priority=urgent)
+    TaskManager(client).create_task(1, "title", priority="a word of tomorrow")
+    ended: list[RunStatus] = ["completed", "failed"]
+    runs = [run for status in ended for run in client.list_runs(status=status)]
+    runs += client.list_runs(status=word)
+    statuses: set[str] = {run.status for run in runs}
+    by_status: dict[str, list[Run]] = {status: [run for run in runs if run.status == status] for status in statuses}
+    first: str = runs[0].status
+    if runs[0].status == "a state of tomorrow" or first in get_args(RunStatus):
+        client.create_api_key("ci", role=word)
+    constructed: Run = Run(1, status=word)
+    print(constructed, Run(id="2", status="failed"), copy.copy(constructed), constructed.__replace__(status="failed"))
+    same: type[ForbiddenError] = PermissionDeniedError
+    print(same)
+    return by_status
 
 
 def models() -> Project:
@@ -172,6 +190,7 @@ def moments(client: AutonomiClient, run: Run, since: datetime) -> datetime | Non
 def lists_and_keys(client: AutonomiClient) -> Run:
     for run in client.iter_runs("proj-1", "running", page_size=5, max_items=9, timeout=5.0):
         started: str = run.started_at
+        print(started)
     pages: list[list[Project]] = list(client.iter_projects(status="active").pages())
     audit: Pager[AuditEntry] = client.iter_audit(date(2026, 2, 1), action="rotate")
     rotation: KeyRotation = client.rotate_and_store("ci", print, grace_period_hours=2, delete_old=True)
@@ -185,7 +204,7 @@ def lists_and_keys(client: AutonomiClient) -> Run:
         client.rotate_and_store("ci", lambda token: None)
     except KeyRotationError as error:
         token = error.token
-    print(started, pages, audit, rotation.token, as_in_the_guide, old, token)
+    print(pages, audit, rotation.token, as_in_the_guide, old, token)
     return client.wait_for_run("run-1", timeout=5, poll_interval=0.5)
 
 

@@ -69,8 +69,8 @@ async def for_asyncio(of_asyncio: AsyncAutonomiClient) -> None:
     print(number)
     await of_asyncio.list_runs(limit="10")  # error
     await of_asyncio.iter_runs(7)  # error
-    for run in of_asyncio.iter_runs(7):  # error
-        print(run)
+    for _ in of_asyncio.iter_runs(7):  # error
+        pass
     with of_asyncio.temporary_api_key("ci"):  # error
         pass
     await of_asyncio.raw.get_project()  # error

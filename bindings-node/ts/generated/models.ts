@@ -12,7 +12,7 @@ export type Known<Values extends string> = Values | (string & Record<never, neve
 /** Whether a server can do its work. */
 export interface Health {
   /** How the server is. Known values: `healthy`, `degraded`, `unhealthy`; others are possible. */
-  status: string;
+  status: Known<'healthy' | 'degraded' | 'unhealthy'>;
   /** Version of the server. */
   version?: string;
   /** How long the server has been running. */
@@ -37,7 +37,7 @@ export interface Project {
    * State of the project, free text on the server. Known values: `active`, `archived`, `completed`; others
    * are possible.
    */
-  status: string;
+  status: Known<'active' | 'archived' | 'completed'>;
   /** Tenant that owns the project; older servers do not send it. */
   tenant_id?: number;
   /** When it was created. */
@@ -148,7 +148,7 @@ export interface Run {
    * State of the run. Known values: `running`, `replaying`, `completed`, `failed`, `cancelled`; others are
    * possible.
    */
-  status: string;
+  status: Known<'running' | 'replaying' | 'completed' | 'failed' | 'cancelled'>;
   /** What started the run, for example `manual`, `api` or `replay`. */
   trigger: string;
   /** Free-form configuration that the run was started with. */
@@ -205,9 +205,9 @@ export interface Task {
    * State of the task. Known values: `backlog`, `pending`, `in_progress`, `review`, `done`, `completed`;
    * others are possible.
    */
-  status: string;
+  status: Known<'backlog' | 'pending' | 'in_progress' | 'review' | 'done' | 'completed'>;
   /** How urgent it is. Known values: `low`, `medium`, `high`, `critical`; others are possible. */
-  priority: string;
+  priority: Known<'low' | 'medium' | 'high' | 'critical'>;
   /** Place in its column, from 0. */
   position?: number;
   /** Agent that works on it. */
@@ -271,7 +271,7 @@ export interface Session {
    * State of the session. Known values: `starting`, `running`, `paused`, `stopping`, `stopped`, `completed`,
    * `failed`; others are possible.
    */
-  status: string;
+  status: Known<'starting' | 'running' | 'paused' | 'stopping' | 'stopped' | 'completed' | 'failed'>;
   /** Provider of the agents, for example `claude`. */
   provider?: string;
   /** Process id on the server's machine. */
@@ -292,13 +292,13 @@ export interface SessionInfo {
    * State of the session. Known values: `starting`, `running`, `paused`, `stopping`, `stopped`, `completed`,
    * `failed`; others are possible.
    */
-  status: string;
+  status: Known<'starting' | 'running' | 'paused' | 'stopping' | 'stopped' | 'completed' | 'failed'>;
   /** Path of the requirements document (PRD). */
   prdPath?: string;
   /**
    * Provider of the agents. Known values: `claude`, `codex`, `gemini`, `cline`, `aider`; others are possible.
    */
-  provider?: string;
+  provider?: Known<'claude' | 'codex' | 'gemini' | 'cline' | 'aider'>;
   /** When it started. */
   startedAt?: string;
   /** When it was last heard of. */
@@ -321,7 +321,7 @@ export interface StartedSession {
    * State of the session. Known values: `starting`, `running`, `paused`, `stopping`, `stopped`, `completed`,
    * `failed`; others are possible.
    */
-  status: string;
+  status: Known<'starting' | 'running' | 'paused' | 'stopping' | 'stopped' | 'completed' | 'failed'>;
   /** What the server says to it. */
   message?: string;
 }
@@ -397,7 +397,7 @@ export interface SessionTask {
    * State of the task. Known values: `pending`, `queued`, `running`, `completed`, `failed`, `skipped`; others
    * are possible.
    */
-  status: string;
+  status: Known<'pending' | 'queued' | 'running' | 'completed' | 'failed' | 'skipped'>;
   /** How urgent it is. */
   priority?: number;
   /** When it was created. */
@@ -459,7 +459,21 @@ export interface DashboardMessage {
    * `project_updated`, `project_deleted`, `task_created`, `task_updated`, `task_moved`, `task_deleted`,
    * `status_update`, `trust_update`; others are possible.
    */
-  type: string;
+  type: Known<
+    | 'connected'
+    | 'ping'
+    | 'pong'
+    | 'subscribed'
+    | 'project_created'
+    | 'project_updated'
+    | 'project_deleted'
+    | 'task_created'
+    | 'task_updated'
+    | 'task_moved'
+    | 'task_deleted'
+    | 'status_update'
+    | 'trust_update'
+  >;
   /** What belongs to it: for projects and tasks an object with their `id`. */
   data?: unknown;
 }
@@ -476,7 +490,7 @@ export interface ApiKey {
    * Role that the scopes come from. Known values: `admin`, `operator`, `viewer`, `auditor`; others are
    * possible.
    */
-  role?: string;
+  role?: Known<'admin' | 'operator' | 'viewer' | 'auditor'>;
   /** When it was created. */
   created_at: string;
   /** When it stops working; none if never. */
@@ -513,7 +527,7 @@ export type CreatedApiKey = {
    * Role that the scopes come from. Known values: `admin`, `operator`, `viewer`, `auditor`; others are
    * possible.
    */
-  role?: string;
+  role?: Known<'admin' | 'operator' | 'viewer' | 'auditor'>;
   /** When it was created. */
   created_at: string;
   /** When it stops working; none if never. */
@@ -700,7 +714,7 @@ export interface GapEventData {
    * Why what was missed could not be had. Known values: `server_restarted`, `history_too_short`, `no_replay`;
    * others are possible.
    */
-  reason: string;
+  reason: Known<'server_restarted' | 'history_too_short' | 'no_replay'>;
   /** The last event that was received before. */
   lastEventId?: string;
 }

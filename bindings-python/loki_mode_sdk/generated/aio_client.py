@@ -5,10 +5,19 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
     from datetime import date
     from typing import Any
 
+    from loki_mode_sdk.generated.known import (
+        ProjectStatus,
+        Provider,
+        Role,
+        RunStatus,
+        SessionTaskStatus,
+        TaskPriority,
+        TaskStatus,
+    )
     from loki_mode_sdk.generated.models import (
         ApiKey,
         AuditEntry,
@@ -36,14 +45,14 @@ __all__ = ["AsyncOperations"]
 class AsyncOperations:
     """The operations of the API; `AsyncAutonomiClient` adds what belongs to the client itself."""
 
-    async def _call(
+    def _call(
         self,
         operation: str,
         arguments: tuple[object, ...],
         timeout: float | None,
         max_retries: int | None,
         headers: Mapping[str, str] | None,
-    ) -> Any:
+    ) -> Coroutine[Any, Any, Any]:
         raise NotImplementedError
 
     async def get_status(
@@ -228,7 +237,7 @@ class AsyncOperations:
     async def list_projects(
         self,
         *,
-        status: str | None = None,
+        status: ProjectStatus | str | None = None,
         limit: int | None = None,
         offset: int | None = None,
         timeout: float | None = None,
@@ -382,7 +391,7 @@ class AsyncOperations:
         name: str | None = None,
         description: str | None = None,
         prd_path: str | None = None,
-        status: str | None = None,
+        status: ProjectStatus | str | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
@@ -712,7 +721,7 @@ class AsyncOperations:
     async def list_runs(
         self,
         project_id: int | str | None = None,
-        status: str | None = None,
+        status: RunStatus | str | None = None,
         *,
         limit: int | None = None,
         offset: int | None = None,
@@ -1073,7 +1082,7 @@ class AsyncOperations:
     async def list_tasks(
         self,
         project_id: int | str | None = None,
-        status: str | None = None,
+        status: TaskStatus | str | None = None,
         *,
         limit: int | None = None,
         offset: int | None = None,
@@ -1176,8 +1185,8 @@ class AsyncOperations:
         title: str,
         description: str | None = None,
         *,
-        priority: str | None = None,
-        status: str | None = None,
+        priority: TaskPriority | str | None = None,
+        status: TaskStatus | str | None = None,
         position: int | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
@@ -1229,11 +1238,11 @@ class AsyncOperations:
     async def update_task(
         self,
         task_id: int | str,
-        status: str | None = None,
+        status: TaskStatus | str | None = None,
         *,
         title: str | None = None,
         description: str | None = None,
-        priority: str | None = None,
+        priority: TaskPriority | str | None = None,
         position: int | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
@@ -1331,7 +1340,7 @@ class AsyncOperations:
     async def move_task(
         self,
         task_id: int | str,
-        status: str,
+        status: TaskStatus | str,
         position: int,
         *,
         timeout: float | None = None,
@@ -1571,7 +1580,7 @@ class AsyncOperations:
     async def start_session(
         self,
         prd_path: str | None = None,
-        provider: str | None = None,
+        provider: Provider | str | None = None,
         options: dict[str, Any] | None = None,
         *,
         timeout: float | None = None,
@@ -1769,7 +1778,7 @@ class AsyncOperations:
     async def list_session_tasks(
         self,
         session_id: int | str,
-        status: str | None = None,
+        status: SessionTaskStatus | str | None = None,
         limit: int | None = None,
         offset: int | None = None,
         *,
@@ -2095,7 +2104,7 @@ class AsyncOperations:
     async def create_api_key(
         self,
         name: str,
-        role: str = "viewer",
+        role: Role | str = "viewer",
         *,
         scopes: list[str] | None = None,
         expires_days: int | None = None,

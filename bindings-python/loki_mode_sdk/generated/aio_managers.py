@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from loki_mode_sdk.generated.aio_client import AsyncOperations
+    from loki_mode_sdk.generated.known import (
+        TaskPriority,
+        TaskStatus,
+    )
     from loki_mode_sdk.generated.models import (
         Session,
         Task,
@@ -136,7 +140,7 @@ class AsyncTaskManager:
     async def list_tasks(
         self,
         project_id: int | str | None = None,
-        status: str | None = None,
+        status: TaskStatus | str | None = None,
         *,
         limit: int | None = None,
         offset: int | None = None,
@@ -238,8 +242,8 @@ class AsyncTaskManager:
         title: str,
         description: str | None = None,
         *,
-        priority: str | None = None,
-        status: str | None = None,
+        priority: TaskPriority | str | None = None,
+        status: TaskStatus | str | None = None,
         position: int | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
@@ -294,11 +298,11 @@ class AsyncTaskManager:
     async def update_task(
         self,
         task_id: int | str,
-        status: str | None = None,
+        status: TaskStatus | str | None = None,
         *,
         title: str | None = None,
         description: str | None = None,
-        priority: str | None = None,
+        priority: TaskPriority | str | None = None,
         position: int | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
@@ -397,7 +401,7 @@ class AsyncTaskManager:
     async def move_task(
         self,
         task_id: int | str,
-        status: str,
+        status: TaskStatus | str,
         position: int,
         *,
         timeout: float | None = None,

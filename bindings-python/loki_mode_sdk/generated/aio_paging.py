@@ -10,6 +10,12 @@ if TYPE_CHECKING:
 
     from loki_mode_sdk import _native
     from loki_mode_sdk.aio_streams import AsyncPager
+    from loki_mode_sdk.generated.known import (
+        ProjectStatus,
+        RunStatus,
+        SessionTaskStatus,
+        TaskStatus,
+    )
     from loki_mode_sdk.generated.models import (
         AuditEntry,
         Project,
@@ -29,7 +35,7 @@ class AsyncPagedOperations:
     def iter_projects(
         self,
         *,
-        status: str | None = None,
+        status: ProjectStatus | str | None = None,
         max_items: int | None = None,
         page_size: int | None = None,
         timeout: float | None = None,
@@ -75,7 +81,7 @@ class AsyncPagedOperations:
     def iter_runs(
         self,
         project_id: int | str | None = None,
-        status: str | None = None,
+        status: RunStatus | str | None = None,
         *,
         max_items: int | None = None,
         page_size: int | None = None,
@@ -124,7 +130,7 @@ class AsyncPagedOperations:
     def iter_tasks(
         self,
         project_id: int | str | None = None,
-        status: str | None = None,
+        status: TaskStatus | str | None = None,
         *,
         max_items: int | None = None,
         page_size: int | None = None,
@@ -173,7 +179,7 @@ class AsyncPagedOperations:
     def iter_session_tasks(
         self,
         session_id: int | str,
-        status: str | None = None,
+        status: SessionTaskStatus | str | None = None,
         *,
         max_items: int | None = None,
         page_size: int | None = None,

@@ -6,6 +6,15 @@ from datetime import date
 from typing import Any
 
 from loki_mode_sdk import _native
+from loki_mode_sdk.generated.known import (
+    ProjectStatus,
+    Provider,
+    Role,
+    RunStatus,
+    SessionTaskStatus,
+    TaskPriority,
+    TaskStatus,
+)
 from loki_mode_sdk.generated.models import (
     ApiKey,
     AuditEntry,
@@ -65,7 +74,7 @@ class AsyncRawOperations:
     async def list_projects(
         self,
         *,
-        status: str | None = None,
+        status: ProjectStatus | str | None = None,
         limit: int | None = None,
         offset: int | None = None,
         timeout: float | None = None,
@@ -98,7 +107,7 @@ class AsyncRawOperations:
         name: str | None = None,
         description: str | None = None,
         prd_path: str | None = None,
-        status: str | None = None,
+        status: ProjectStatus | str | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
@@ -158,7 +167,7 @@ class AsyncRawOperations:
     async def list_runs(
         self,
         project_id: int | str | None = None,
-        status: str | None = None,
+        status: RunStatus | str | None = None,
         *,
         limit: int | None = None,
         offset: int | None = None,
@@ -224,7 +233,7 @@ class AsyncRawOperations:
     async def list_tasks(
         self,
         project_id: int | str | None = None,
-        status: str | None = None,
+        status: TaskStatus | str | None = None,
         *,
         limit: int | None = None,
         offset: int | None = None,
@@ -246,8 +255,8 @@ class AsyncRawOperations:
         title: str,
         description: str | None = None,
         *,
-        priority: str | None = None,
-        status: str | None = None,
+        priority: TaskPriority | str | None = None,
+        status: TaskStatus | str | None = None,
         position: int | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
@@ -256,11 +265,11 @@ class AsyncRawOperations:
     async def update_task(
         self,
         task_id: int | str,
-        status: str | None = None,
+        status: TaskStatus | str | None = None,
         *,
         title: str | None = None,
         description: str | None = None,
-        priority: str | None = None,
+        priority: TaskPriority | str | None = None,
         position: int | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
@@ -277,7 +286,7 @@ class AsyncRawOperations:
     async def move_task(
         self,
         task_id: int | str,
-        status: str,
+        status: TaskStatus | str,
         position: int,
         *,
         timeout: float | None = None,
@@ -318,7 +327,7 @@ class AsyncRawOperations:
     async def start_session(
         self,
         prd_path: str | None = None,
-        provider: str | None = None,
+        provider: Provider | str | None = None,
         options: dict[str, Any] | None = None,
         *,
         timeout: float | None = None,
@@ -354,7 +363,7 @@ class AsyncRawOperations:
     async def list_session_tasks(
         self,
         session_id: int | str,
-        status: str | None = None,
+        status: SessionTaskStatus | str | None = None,
         limit: int | None = None,
         offset: int | None = None,
         *,
@@ -411,7 +420,7 @@ class AsyncRawOperations:
     async def create_api_key(
         self,
         name: str,
-        role: str = "viewer",
+        role: Role | str = "viewer",
         *,
         scopes: list[str] | None = None,
         expires_days: int | None = None,

@@ -10,6 +10,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from loki_mode_sdk import _native
+    from loki_mode_sdk.generated.known import (
+        ProjectStatus,
+        Provider,
+        Role,
+        RunStatus,
+        SessionTaskStatus,
+        TaskPriority,
+        TaskStatus,
+    )
     from loki_mode_sdk.generated.models import (
         ApiKey,
         AuditEntry,
@@ -29,7 +38,6 @@ if TYPE_CHECKING:
         Task,
         Tenant,
     )
-    from loki_mode_sdk.raw import RawCalls
     from loki_mode_sdk.records import CreatedApiKey, RotatedApiKey
 
 __all__ = ["Operations"]
@@ -38,7 +46,7 @@ __all__ = ["Operations"]
 class Operations:
     """The operations of the API; `AutonomiClient` adds what belongs to the client itself."""
 
-    _native: _native.Client | RawCalls
+    _native: _native.Client
 
     def get_status(
         self,
@@ -222,7 +230,7 @@ class Operations:
     def list_projects(
         self,
         *,
-        status: str | None = None,
+        status: ProjectStatus | str | None = None,
         limit: int | None = None,
         offset: int | None = None,
         timeout: float | None = None,
@@ -376,7 +384,7 @@ class Operations:
         name: str | None = None,
         description: str | None = None,
         prd_path: str | None = None,
-        status: str | None = None,
+        status: ProjectStatus | str | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
@@ -706,7 +714,7 @@ class Operations:
     def list_runs(
         self,
         project_id: int | str | None = None,
-        status: str | None = None,
+        status: RunStatus | str | None = None,
         *,
         limit: int | None = None,
         offset: int | None = None,
@@ -1067,7 +1075,7 @@ class Operations:
     def list_tasks(
         self,
         project_id: int | str | None = None,
-        status: str | None = None,
+        status: TaskStatus | str | None = None,
         *,
         limit: int | None = None,
         offset: int | None = None,
@@ -1170,8 +1178,8 @@ class Operations:
         title: str,
         description: str | None = None,
         *,
-        priority: str | None = None,
-        status: str | None = None,
+        priority: TaskPriority | str | None = None,
+        status: TaskStatus | str | None = None,
         position: int | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
@@ -1223,11 +1231,11 @@ class Operations:
     def update_task(
         self,
         task_id: int | str,
-        status: str | None = None,
+        status: TaskStatus | str | None = None,
         *,
         title: str | None = None,
         description: str | None = None,
-        priority: str | None = None,
+        priority: TaskPriority | str | None = None,
         position: int | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
@@ -1325,7 +1333,7 @@ class Operations:
     def move_task(
         self,
         task_id: int | str,
-        status: str,
+        status: TaskStatus | str,
         position: int,
         *,
         timeout: float | None = None,
@@ -1565,7 +1573,7 @@ class Operations:
     def start_session(
         self,
         prd_path: str | None = None,
-        provider: str | None = None,
+        provider: Provider | str | None = None,
         options: dict[str, Any] | None = None,
         *,
         timeout: float | None = None,
@@ -1763,7 +1771,7 @@ class Operations:
     def list_session_tasks(
         self,
         session_id: int | str,
-        status: str | None = None,
+        status: SessionTaskStatus | str | None = None,
         limit: int | None = None,
         offset: int | None = None,
         *,
@@ -2089,7 +2097,7 @@ class Operations:
     def create_api_key(
         self,
         name: str,
-        role: str = "viewer",
+        role: Role | str = "viewer",
         *,
         scopes: list[str] | None = None,
         expires_days: int | None = None,

@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from loki_mode_sdk.generated.client import Operations
+    from loki_mode_sdk.generated.known import (
+        Provider,
+        SessionTaskStatus,
+        TaskStatus,
+    )
     from loki_mode_sdk.generated.models import (
         EventHistory,
         Health,
@@ -201,7 +206,7 @@ class LokiOperations:
     def list_tasks(
         self,
         project_id: int | str | None = None,
-        status: str | None = None,
+        status: TaskStatus | str | None = None,
         *,
         limit: int | None = None,
         offset: int | None = None,
@@ -345,7 +350,7 @@ class LokiOperations:
     def start_session(
         self,
         prd_path: str | None = None,
-        provider: str | None = None,
+        provider: Provider | str | None = None,
         options: dict[str, Any] | None = None,
         *,
         timeout: float | None = None,
@@ -539,7 +544,7 @@ class LokiOperations:
     def list_session_tasks(
         self,
         session_id: int | str,
-        status: str | None = None,
+        status: SessionTaskStatus | str | None = None,
         limit: int | None = None,
         offset: int | None = None,
         *,

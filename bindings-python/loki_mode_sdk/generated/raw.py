@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from loki_mode_sdk.generated.client import Operations
 from loki_mode_sdk.raw import RawCalls
 
@@ -17,4 +19,4 @@ class RawOperations(Operations):
     """The operations of the API; each returns a `RawResponse` of what is documented here."""
 
     def __init__(self, native: _native.Client) -> None:
-        self._native = RawCalls(native)
+        self._native = cast("_native.Client", RawCalls(native))

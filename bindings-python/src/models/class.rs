@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use loki_mode_spec::{FieldType, Model};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use pyo3::{PyClass, ffi};
@@ -89,6 +90,16 @@ pub(crate) fn containers_of(model: &Model) -> u64 {
     model.fields.iter().rev().fold(0, |mask, field| mask << 1 | u64::from(container(field.ty)))
 }
 
+/// Refuses None for a field that every instance has.
+pub(crate) fn refuse_none(model: &str, field: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    if value.is_none() {
+        // A field may be called as a keyword of Rust is.
+        let field = field.trim_start_matches("r#");
+        return Err(PyTypeError::new_err(format!("{model}: {field} must not be None")));
+    }
+    Ok(())
+}
+
 /// Declares the class of a model. `[traverse]` after the name for one whose fields can hold containers.
 macro_rules! model {
     (
@@ -99,7 +110,7 @@ macro_rules! model {
         }
     ) => {
         $(#[$meta])*
-        #[pyo3::pyclass(frozen, module = "loki_mode_sdk")]
+        #[pyo3::pyclass(frozen, weakref, module = "loki_mode_sdk")]
         pub(crate) struct $name {
             $($(#[$required_meta])* #[pyo3(get)] $required: pyo3::Py<pyo3::PyAny>,)*
             $($(#[$optional_meta])* #[pyo3(get)] $optional: pyo3::Py<pyo3::PyAny>,)*
@@ -175,9 +186,10 @@ macro_rules! model {
                 py: pyo3::Python<'py>,
                 $($required: pyo3::Bound<'py, pyo3::PyAny>,)*
                 $($optional: Option<pyo3::Bound<'py, pyo3::PyAny>>,)*
-            ) -> Self {
+            ) -> pyo3::PyResult<Self> {
+                $($crate::models::class::refuse_none(stringify!($name), stringify!($required), &$required)?;)*
                 let values = [$(Some($required),)* $($optional,)*];
-                <Self as $crate::models::ModelClass>::from_values(py, &mut values.into_iter(), Vec::new())
+                Ok(<Self as $crate::models::ModelClass>::from_values(py, &mut values.into_iter(), Vec::new()))
             }
 
             /// The names of the fields in order, for `match` statements.
@@ -190,13 +202,21 @@ macro_rules! model {
             /// Makes an instance from a dict such as `to_dict` returns; keys that are no fields are kept.
             ///
             /// Raises:
-            ///     TypeError: `data` is no dict.
-            ///     ValueError: A required field is missing.
+            ///     TypeError: A value, or `data` itself, is of the wrong type; the message says where.
+            ///     ValueError: A required field is missing; the message says where.
             #[staticmethod]
             fn from_dict<'py>(
                 data: &pyo3::Bound<'py, pyo3::PyAny>,
             ) -> pyo3::PyResult<pyo3::Bound<'py, pyo3::PyAny>> {
-                $crate::models::from_dict(<Self as $crate::models::ModelClass>::table(), data, 0)
+                $crate::models::from_dict(<Self as $crate::models::ModelClass>::table(), data)
+            }
+
+            /// Makes an instance from what `__reduce__` kept of another.
+            #[staticmethod]
+            fn _restored<'py>(
+                data: &pyo3::Bound<'py, pyo3::PyAny>,
+            ) -> pyo3::PyResult<pyo3::Bound<'py, pyo3::PyAny>> {
+                $crate::models::restored(<Self as $crate::models::ModelClass>::table(), data)
             }
 
             /// Returns everything that the server sent as a new dict, unknown fields among it.
@@ -230,7 +250,7 @@ macro_rules! model {
             ) -> pyo3::PyResult<pyo3::Bound<'py, pyo3::PyAny>> {
                 // Containers are copied here, always: what `memo` knows is not shared between models.
                 let _ = memo;
-                self.with_view(|view| $crate::models::from_dict(view.model, view.to_dict(py)?.as_any(), 0))
+                self.with_view(|view| $crate::models::restored(view.model, view.to_dict(py)?.as_any()))
             }
 
             #[pyo3(signature = (**changes))]
@@ -246,7 +266,7 @@ macro_rules! model {
                 slf: &pyo3::Bound<'py, Self>,
             ) -> pyo3::PyResult<(pyo3::Bound<'py, pyo3::PyAny>, (pyo3::Bound<'py, pyo3::types::PyDict>,))> {
                 use pyo3::types::PyAnyMethods;
-                let rebuild = slf.get_type().getattr(pyo3::intern!(slf.py(), "from_dict"))?;
+                let rebuild = slf.get_type().getattr(pyo3::intern!(slf.py(), "_restored"))?;
                 Ok((rebuild, (slf.get().to_dict(slf.py())?,)))
             }
 

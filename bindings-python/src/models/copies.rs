@@ -1,11 +1,12 @@
 //! From instances to dicts and back.
 
 use loki_mode_spec::{FieldType, Model, Presence};
-use pyo3::exceptions::{PyRecursionError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRecursionError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
+use super::fit::{Misfit, check};
 use super::view::View;
 use crate::generated::models::instance;
 
@@ -20,13 +21,18 @@ fn check_depth(depth: usize) -> PyResult<()> {
 }
 
 /// The value with its dicts and lists copied and its model instances turned into dicts.
+///
+/// What is walked is the copy that nobody else has: another thread may change the original meanwhile.
 pub(super) fn plain<'py>(value: &Bound<'py, PyAny>, depth: usize) -> PyResult<Bound<'py, PyAny>> {
     check_depth(depth)?;
     let py = value.py();
     if let Ok(dict) = value.cast::<PyDict>() {
-        let copy = PyDict::new(py);
-        for (key, value) in dict {
-            copy.set_item(key, plain(&value, depth + 1)?)?;
+        let copy = dict.copy()?;
+        for (key, value) in &copy {
+            if may_hold(&value)? {
+                // The key is there already, so that the dict keeps its size while it is walked.
+                copy.set_item(key, plain(&value, depth + 1)?)?;
+            }
         }
         return Ok(copy.into_any());
     }
@@ -43,61 +49,103 @@ pub(super) fn plain<'py>(value: &Bound<'py, PyAny>, depth: usize) -> PyResult<Bo
     Ok(value.clone())
 }
 
+/// Whether [`plain`] makes something else of it.
+fn may_hold(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(value.is_instance_of::<PyDict>() || value.is_instance_of::<PyList>() || is_model(value)?)
+}
+
 fn is_model(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if value.is_exact_instance_of::<PyString>() {
+        return Ok(false);
+    }
     let class = value.get_type();
     Ok(class.module()?.to_cow()? == "loki_mode_sdk"
         && loki_mode_spec::models().any(|model| class.name().is_ok_and(|name| name == model.name)))
 }
 
-/// An instance of the class of a model.
-pub(crate) fn from_dict<'py>(
-    model: &'static Model,
-    data: &Bound<'py, PyAny>,
-    depth: usize,
-) -> PyResult<Bound<'py, PyAny>> {
-    check_depth(depth)?;
-    let Ok(dict) = data.cast::<PyDict>() else {
-        return Err(PyTypeError::new_err(format!(
-            "{}.from_dict takes a dict, not {}",
-            model.name,
-            data.get_type().name()?
-        )));
-    };
-    let mut values: Vec<Option<Bound<'py, PyAny>>> = vec![None; model.fields.len()];
-    let mut extra = Vec::new();
-    for (key, value) in dict {
-        let Ok(key) = key.cast_into::<PyString>() else {
-            return Err(PyTypeError::new_err(format!("{}.from_dict: all keys must be str", model.name)));
-        };
-        let name = key.to_cow()?;
-        match model.fields.iter().position(|field| field.wire == name) {
-            Some(index) => values[index] = Some(field_value(model.fields[index].ty, &value, depth)?),
-            None => extra.push((key.clone().unbind(), plain(&value, depth + 1)?.unbind())),
-        }
-    }
-    for (field, value) in model.fields.iter().zip(&values) {
-        if field.presence == Presence::Required && value.as_ref().is_none_or(|value| value.is_none()) {
-            return Err(PyValueError::new_err(format!(
-                "{}.from_dict: {} is missing",
-                model.name, field.wire
-            )));
-        }
-    }
-    instance(data.py(), model, &mut values.into_iter(), extra)
+/// Whether `value` is an instance of the class of this model.
+pub(super) fn is_instance_of(value: &Bound<'_, PyAny>, model: &Model) -> PyResult<bool> {
+    Ok(is_model(value)? && value.get_type().name()? == model.name)
 }
 
-fn field_value<'py>(ty: FieldType, value: &Bound<'py, PyAny>, depth: usize) -> PyResult<Bound<'py, PyAny>> {
-    match ty {
-        FieldType::Model(model) if value.is_instance_of::<PyDict>() => from_dict(model, value, depth + 1),
-        FieldType::List(model) if value.is_instance_of::<PyList>() => {
-            let list = PyList::empty(value.py());
-            for item in value.cast::<PyList>()? {
-                list.append(field_value(FieldType::Model(model), &item, depth + 1)?)?;
+/// An instance from a dict of unknown origin: every value has to be what the table says.
+pub(crate) fn from_dict<'py>(model: &'static Model, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    Making { is_checked: true }
+        .instance(model, data, 0)
+        .map_err(|misfit| misfit.raised(&format!("{}.from_dict", model.name)))
+}
+
+/// An instance from the dict of another one, as it is: what constructors took is not looked at again.
+pub(crate) fn restored<'py>(model: &'static Model, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    Making { is_checked: false }.instance(model, data, 0).map_err(|misfit| misfit.raised(model.name))
+}
+
+/// How instances are made from dicts.
+struct Making {
+    is_checked: bool,
+}
+
+impl Making {
+    fn instance<'py>(
+        &self,
+        model: &'static Model,
+        data: &Bound<'py, PyAny>,
+        depth: usize,
+    ) -> Result<Bound<'py, PyAny>, Misfit> {
+        check_depth(depth)?;
+        let py = data.py();
+        let Ok(dict) = data.cast::<PyDict>() else { return Err(Misfit::kind("dict", data)) };
+        let mut values: Vec<Option<Bound<'py, PyAny>>> = vec![None; model.fields.len()];
+        let mut extra = Vec::new();
+        // A copy, for the reason that `plain` gives.
+        for (key, value) in &dict.copy()? {
+            let Ok(key) = key.cast_into::<PyString>() else {
+                return Err(PyTypeError::new_err(format!("{}: all keys must be str", model.name)).into());
+            };
+            let name = key.to_cow()?;
+            match model.fields.iter().position(|field| field.wire == name) {
+                Some(index) => {
+                    let field = &model.fields[index];
+                    // One that is required and null is reported as missing, when all are there.
+                    let made = if value.is_none() { Ok(value) } else { self.field(field.ty, &value, depth) };
+                    values[index] = Some(made.map_err(|misfit| misfit.below(field.wire))?);
+                }
+                None => extra.push((key.clone().unbind(), plain(&value, depth + 1)?.unbind())),
             }
-            Ok(list.into_any())
         }
-        _ if is_model(value)? => Ok(value.clone()),
-        _ => plain(value, depth + 1),
+        for (field, value) in model.fields.iter().zip(&values) {
+            let is_missing = value.as_ref().is_none_or(|value| value.is_none());
+            if field.presence == Presence::Required && is_missing {
+                return Err(Misfit::missing().below(field.wire));
+            }
+        }
+        Ok(instance(py, model, &mut values.into_iter(), extra)?)
+    }
+
+    fn field<'py>(
+        &self,
+        ty: FieldType,
+        value: &Bound<'py, PyAny>,
+        depth: usize,
+    ) -> Result<Bound<'py, PyAny>, Misfit> {
+        if self.is_checked {
+            check(ty, value)?;
+        }
+        match ty {
+            FieldType::Model(model) if value.is_instance_of::<PyDict>() => {
+                self.instance(model, value, depth + 1)
+            }
+            FieldType::List(model) if value.is_instance_of::<PyList>() => {
+                let list = PyList::empty(value.py());
+                for (index, item) in value.cast::<PyList>().map_err(PyErr::from)?.iter().enumerate() {
+                    let made = self.field(FieldType::Model(model), &item, depth + 1);
+                    list.append(made.map_err(|misfit| misfit.at(index))?)?;
+                }
+                Ok(list.into_any())
+            }
+            _ if is_model(value)? => Ok(value.clone()),
+            _ => Ok(plain(value, depth + 1)?),
+        }
     }
 }
 
@@ -114,5 +162,5 @@ pub(crate) fn replaced<'py>(
         };
         dict.set_item(field.wire, value)?;
     }
-    from_dict(view.model, dict.as_any(), 0)
+    restored(view.model, dict.as_any())
 }

@@ -2,8 +2,10 @@
 
 pub(crate) mod class;
 mod copies;
+mod fit;
+mod shown;
 mod view;
 
 pub(crate) use class::{Extra, ModelClass, Values, make};
-pub(crate) use copies::{from_dict, replaced};
+pub(crate) use copies::{from_dict, replaced, restored};
 pub(crate) use view::View;

@@ -1,15 +1,13 @@
 //! What can be read from an instance, whatever its class.
 
-use loki_mode_spec::{Model, Presence};
+use loki_mode_spec::{FieldType, Model, Presence};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::class::Extra;
 use super::copies::plain;
-
-/// Characters of a value's `repr` that the `repr` of an instance shows.
-const SHOWN: usize = 60;
+use super::shown::{MASK, shown};
 
 /// An instance, looked at through the table.
 pub(crate) struct View<'a> {
@@ -54,14 +52,10 @@ impl View<'_> {
                 continue;
             }
             if field.secret {
-                parts.push(format!("{}='***'", field.name));
+                parts.push(format!("{}={MASK}", field.name));
                 continue;
             }
-            let text = value.repr()?.to_string();
-            match text.char_indices().nth(SHOWN) {
-                Some((end, _)) => parts.push(format!("{}={}…", field.name, &text[..end])),
-                None => parts.push(format!("{}={text}", field.name)),
-            }
+            parts.push(format!("{}={}", field.name, shown(value)?));
         }
         Ok(format!("{}({})", self.model.name, parts.join(", ")))
     }
@@ -79,10 +73,16 @@ impl View<'_> {
         extra_dict(py, self.extra)?.eq(extra_dict(py, other.extra)?)
     }
 
-    /// By the required fields: equal instances have equal ones, and they are never dicts or lists.
+    /// By the required fields, as equal instances have equal ones, without those that hold lists or dicts.
     pub(crate) fn hash(&self, py: Python<'_>) -> PyResult<isize> {
         let fields = self.model.fields.iter().zip(self.values);
-        let required = fields.filter(|(field, _)| field.presence == Presence::Required);
+        let required = fields.filter(|(field, _)| {
+            let is_container = matches!(
+                field.ty,
+                FieldType::List(_) | FieldType::StrList | FieldType::Object | FieldType::Json
+            );
+            field.presence == Presence::Required && !is_container
+        });
         PyTuple::new(py, required.map(|(_, value)| value.bind(py)).collect::<Vec<_>>())?.hash()
     }
 }

@@ -3,7 +3,7 @@
 use loki_mode_spec::{Operation, Paging, Param, operations};
 use serde::Serialize;
 
-use super::{parameter, tuple, with_known, wrap, wrapped_hanging};
+use super::{parameter, params_known, tuple, with_known, wrap, wrapped_hanging};
 
 #[derive(Serialize)]
 pub(super) struct PagedOperation {
@@ -18,6 +18,9 @@ pub(super) struct PagedOperation {
     arguments: String,
     /// The model of the items.
     pub(super) items: &'static str,
+    /// The enumerations that the parameters name.
+    #[serde(skip)]
+    pub(super) known: Vec<&'static str>,
 }
 
 /// The operations whose lists are given whole, in the words of either client.
@@ -39,6 +42,7 @@ fn paged(operation: &'static Operation, aio: bool) -> Option<PagedOperation> {
         keyword: keyword.into_iter().map(parameter).collect(),
         arguments: tuple(names, 22),
         items: items.name,
+        known: params_known(operation),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use loki_mode_spec::{FieldType, Model, Operation, Returns};
+use loki_mode_spec::{FieldType, Model, Operation, RESTING_SESSION_STATUSES, Returns};
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -83,11 +83,9 @@ pub(crate) fn session_list(sessions: &[String]) -> String {
         status: Option<Cow<'a, str>>,
     }
 
-    // Servers have further words for a session at work, such as `autonomous`.
-    const AT_REST: [&str; 4] = ["paused", "stopped", "completed", "failed"];
     let at_work = |session: &&String| {
         let status = serde_json::from_str::<Status<'_>>(session).ok().and_then(|session| session.status);
-        status.is_some_and(|status| !AT_REST.contains(&&*status))
+        status.is_some_and(|status| !RESTING_SESSION_STATUSES.contains(&&*status))
     };
     format!(
         r#"{{"sessions":[{}],"total":{},"running":{}}}"#,

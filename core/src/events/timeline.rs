@@ -5,6 +5,7 @@
 
 use foldhash::fast::FixedState;
 use jiff::Timestamp;
+use loki_mode_spec::LAST_RUN_EVENTS;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::hash::BuildHasher as _;
@@ -143,14 +144,7 @@ impl<'a> Item<'a> {
         Ok(Item {
             text: text.get(),
             entry: Entry { id: Id::from_json(fields.id.get()), print: fingerprint(time, kind), time },
-            ends_run: matches!(
-                kind,
-                r#""run_completed""#
-                    | r#""run_failed""#
-                    | r#""run_cancelled""#
-                    | r#""run_end""#
-                    | r#""run_ended""#
-            ),
+            ends_run: LAST_RUN_EVENTS.contains(&kind.trim_matches('"')),
         })
     }
 }
