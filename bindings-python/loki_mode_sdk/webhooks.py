@@ -140,7 +140,7 @@ def verify(
         body: The raw body: `request.get_data()` in Flask, `await request.body()` in FastAPI,
             `request.body` in Django. A str stands for its UTF-8.
         headers: Those of the request: those of any framework, a dict, a WSGI environment, or pairs,
-            as ASGI has them. Names may be in any case.
+            as ASGI has them. Names may be in any case; a value that is None is not there.
         secrets: The secret, or several, of which any will do, while they are exchanged. Text that
             begins with `whsec_` is base64 for Standard Webhooks; bytes are the key itself. None and
             empty ones are left out.

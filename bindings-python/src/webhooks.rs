@@ -120,7 +120,8 @@ fn read_headers(given: &Bound<'_, PyAny>) -> PyResult<Headers> {
         let name = header_text(&name)
             .ok_or_else(|| arguments::mismatch("the names in headers", "str or bytes", &name))?;
         // A WSGI environment holds objects of all kinds beside the headers.
-        if Headers::matter(&name) {
+        // None is what `headers.get(..)` gives for one that is not there.
+        if Headers::matter(&name) && !value.is_none() {
             add(&mut headers, &name, &value)?;
         }
     }

@@ -230,3 +230,9 @@ def test_audit_between_moments_for_asyncio(log, control_plane):
     client = AsyncAutonomiClient(control_plane.base_url, control_plane.TOKEN)
     last = entries[20].timestamp_dt
     assert asyncio.run(client.query_audit(end_date=last, limit=5)) == wanted(entries, None, last, 5)
+
+
+def test_the_last_day_of_the_calendar_is_read_and_the_name_of_a_zone_is_refused():
+    assert parse_timestamp("9999-12-31T23:59:59Z").isoformat() == "9999-12-31T23:59:59+00:00"
+    with pytest.raises(ValueError, match="not a timestamp"):
+        parse_timestamp("2026-11-21T22:49:47[Europe/Berlin]")

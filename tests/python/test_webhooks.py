@@ -285,3 +285,11 @@ def test_any_flipped_bit_is_noticed(body, secret, data):
     with pytest.raises(WebhookVerificationError) as caught:
         webhooks.verify(body, {"X-Loki-Signature": signature.hex()}, secret)
     assert caught.value.reason == "bad_signature"
+
+
+def test_a_header_that_is_none_is_not_there():
+    with pytest.raises(webhooks.WebhookVerificationError) as refused:
+        webhooks.verify(b"{}", {"X-Loki-Signature": {}.get("X-Loki-Signature")}, SECRET)
+    assert refused.value.reason == "missing_signature"
+    signed = webhooks.sign(b"{}", SECRET)
+    assert webhooks.verify(b"{}", {"webhook-signature": None, **signed}, SECRET) is None

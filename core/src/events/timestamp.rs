@@ -10,6 +10,10 @@ use crate::error::Error;
 /// fractions of a second; a bare date is its first moment.
 pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     let text = text.trim();
+    // The name of a zone would be passed over, and its clock taken for that of UTC.
+    if text.contains('[') {
+        return None;
+    }
     text.parse::<Timestamp>().ok().or_else(|| {
         text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
     })
@@ -17,7 +21,17 @@ pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
 
 /// The same, as what a calendar and a clock in UTC show.
 pub fn parse_timestamp_in_utc(text: &str) -> Option<DateTime> {
-    parse_timestamp(text).map(|moment| moment.to_zoned(TimeZone::UTC).datetime())
+    parse_timestamp(text)
+        .map(|moment| moment.to_zoned(TimeZone::UTC).datetime())
+        .or_else(|| last_day(text.trim()))
+}
+
+/// The last day of the calendar, which stands for "never" and is past what a [`Timestamp`] holds.
+fn last_day(text: &str) -> Option<DateTime> {
+    let bare = text.strip_suffix(['Z', 'z']).or_else(|| text.strip_suffix("+00:00")).unwrap_or(text);
+    // Another offset would be passed over.
+    let has_offset = bare.contains(['+', '[']) || bare.matches('-').count() != 2;
+    if has_offset { None } else { bare.parse().ok() }
 }
 
 /// Reads the `since` of a caller.
@@ -50,6 +64,18 @@ mod tests {
         }
         assert_eq!(parse_timestamp("2026-11-21"), parse_timestamp("2026-11-21T00:00:00Z"));
         assert_eq!(parse_timestamp("yesterday"), None);
+        assert_eq!(parse_timestamp("2026-11-21T22:50:49[Europe/Berlin]"), None);
         assert!(matches!(parse_since("yesterday"), Err(Error::Config(_))));
+    }
+
+    #[test]
+    fn the_last_day_of_the_calendar_is_one() {
+        for text in ["9999-12-31T23:59:59", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59+00:00"] {
+            let shown = parse_timestamp_in_utc(text).map(|moment| moment.to_string());
+            assert_eq!(shown.as_deref(), Some("9999-12-31T23:59:59"), "{text}");
+        }
+        for text in ["9999-12-31T23:59:59-05:00", "9999-12-31T23:59:59+01:00", "9999-12-31[Europe/Berlin]"] {
+            assert_eq!(parse_timestamp_in_utc(text), None, "{text}");
+        }
     }
 }
