@@ -313,8 +313,9 @@ impl Watermark {
         let remains = self.recent.iter().chain(&self.first).any(is_same);
         if self.recent.iter().chain(&self.first).any(is_another) {
             // Ids of what was lost have been given to others. What is as it was, was given out; with a beginning that is,
-            // a backup was restored.
-            let begins_as_before = self.first.as_ref().is_some_and(is_same);
+            // a backup was restored. The very first entry may be that of an earlier list.
+            let earliest_here = self.first.iter().chain(&self.recent).find(|given| print_of(given).is_some());
+            let begins_as_before = earliest_here.is_some_and(is_same);
             self.recent.retain(is_same);
             if !begins_as_before {
                 self.first = self.recent.front().map(|given| Given { second: None, ..given.clone() });
@@ -441,6 +442,20 @@ mod tests {
         let found = mark.look(&restored[..6]);
         assert!(found.restarted && found.fresh.is_empty());
         assert_eq!(numbers(&take(&mut mark, &restored)), [7]);
+    }
+
+    #[test]
+    fn a_restored_backup_repeats_nothing_also_where_the_first_entry_was_of_an_earlier_list() {
+        let mut mark = Watermark::default();
+        take(&mut mark, &[entry(1, 0)]);
+        // Nothing tells that the server lost its data meanwhile: its numbers go on.
+        let all: Vec<Entry> = (2..=70).map(|id| entry(id, 10)).collect();
+        assert_eq!(take(&mut mark, &all).len(), 69);
+        let mut restored = all[..66].to_vec();
+        restored.push(entry(68, 70));
+        let mut resumed = mark.abridged();
+        assert_eq!(numbers(&take(&mut resumed, &restored)), [68]);
+        assert_eq!(numbers(&take(&mut mark, &restored)), [68]);
     }
 
     #[test]
