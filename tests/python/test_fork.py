@@ -19,7 +19,7 @@ from servers import ROOT, ControlPlane, wait_for_line
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 
-PROJECT = {"json": {"id": 1, "name": "x"}, "repeat": 10_000}
+PROJECT = {"json": {"id": 1, "name": "x"}, "repeat": 1_000_000}
 
 
 @pytest.fixture(params=["plain", "tls"])

@@ -42,39 +42,59 @@ struct State {
 #[derive(Debug)]
 enum Script {
     /// In the order in which requests arrive, whatever their connection.
-    InOrder(VecDeque<Reply>),
+    InOrder(Replies),
     /// For each connection its own, in the order in which they are opened.
-    OfConnections(Vec<VecDeque<Reply>>),
+    OfConnections(Vec<Replies>),
 }
 
 impl Script {
     fn next(&mut self, connection: usize) -> Option<Reply> {
         match self {
-            Script::InOrder(replies) => replies.pop_front(),
-            Script::OfConnections(all) => all.get_mut(connection.checked_sub(1)?)?.pop_front(),
+            Script::InOrder(replies) => replies.next(),
+            Script::OfConnections(all) => all.get_mut(connection.checked_sub(1)?)?.next(),
         }
     }
 
     fn remaining(&self) -> usize {
         match self {
-            Script::InOrder(replies) => replies.len(),
-            Script::OfConnections(all) => all.iter().map(VecDeque::len).sum(),
+            Script::InOrder(replies) => replies.remaining(),
+            Script::OfConnections(all) => all.iter().map(Replies::remaining).sum(),
         }
     }
 }
 
-fn repeated(script: impl IntoIterator<Item = Reply>) -> io::Result<VecDeque<Reply>> {
-    let mut replies = VecDeque::new();
-    for reply in script {
-        reply.body().map_err(io::Error::other)?;
-        for value in reply.headers.values() {
-            answer::filled(value, "", SystemTime::UNIX_EPOCH).map_err(io::Error::other)?;
+/// Answers, each with how often it is to be given yet.
+#[derive(Debug)]
+struct Replies(VecDeque<(Reply, u32)>);
+
+impl Replies {
+    fn new(script: impl IntoIterator<Item = Reply>) -> io::Result<Self> {
+        let mut replies = VecDeque::new();
+        for reply in script {
+            reply.body().map_err(io::Error::other)?;
+            for value in reply.headers.values() {
+                answer::filled(value, "", SystemTime::UNIX_EPOCH).map_err(io::Error::other)?;
+            }
+            let times = reply.repeat.unwrap_or(1);
+            if times > 0 {
+                replies.push_back((reply, times));
+            }
         }
-        for _ in 0..reply.repeat.unwrap_or(1) {
-            replies.push_back(reply.clone());
-        }
+        Ok(Replies(replies))
     }
-    Ok(replies)
+
+    fn next(&mut self) -> Option<Reply> {
+        let (reply, times) = self.0.front_mut()?;
+        if *times == 1 {
+            return self.0.pop_front().map(|(reply, _)| reply);
+        }
+        *times -= 1;
+        Some(reply.clone())
+    }
+
+    fn remaining(&self) -> usize {
+        self.0.iter().map(|(_, times)| *times as usize).sum()
+    }
 }
 
 impl FaultServer {
@@ -83,7 +103,7 @@ impl FaultServer {
     /// # Errors
     /// No loopback port can be bound, or an answer's `base64` is none, or its headers have a placeholder that is none.
     pub fn start(script: impl IntoIterator<Item = Reply>) -> io::Result<Self> {
-        Self::launch(Script::InOrder(repeated(script)?), None)
+        Self::launch(Script::InOrder(Replies::new(script)?), None)
     }
 
     /// Starts a server that gives the first connection the first list of answers, the second the second, and so on.
@@ -91,7 +111,7 @@ impl FaultServer {
     /// # Errors
     /// As [`FaultServer::start`].
     pub fn start_per_connection(scripts: impl IntoIterator<Item = Vec<Reply>>) -> io::Result<Self> {
-        let scripts = scripts.into_iter().map(repeated).collect::<Result<_, _>>()?;
+        let scripts = scripts.into_iter().map(Replies::new).collect::<Result<_, _>>()?;
         Self::launch(Script::OfConnections(scripts), None)
     }
 
@@ -104,7 +124,7 @@ impl FaultServer {
         pki: &Pki,
         variant: TlsVariant,
     ) -> io::Result<Self> {
-        Self::launch(Script::InOrder(repeated(script)?), Some(pki.server_config(variant)?))
+        Self::launch(Script::InOrder(Replies::new(script)?), Some(pki.server_config(variant)?))
     }
 
     fn launch(script: Script, tls: Option<Arc<rustls::ServerConfig>>) -> io::Result<Self> {
