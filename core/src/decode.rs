@@ -24,23 +24,41 @@ pub fn decode<B: Builder>(
     body: &[u8],
     builder: &mut B,
 ) -> Result<B::Value, DecodeFailure> {
-    let (shape, text, envelope) = match *returns {
-        Returns::Nothing => {
-            return builder.null().map_err(|refusal| DecodeFailure {
-                path: String::new(),
-                problem: refusal.0,
-                excerpt: Excerpt::Nothing,
-            });
+    match Place::find(returns, body)? {
+        Some(Place { shape, text, envelope }) => {
+            run(builder, shape, text, envelope, secrets_possible(returns))
         }
-        Returns::Object => (Shape::Object, text_of(body)?, None),
-        Returns::Model(model) => (Shape::Model(model), text_of(body)?, None),
-        Returns::Record(model) => (Shape::Record(model), text_of(body)?, None),
-        Returns::List(model, keys) => {
-            let (text, key) = list_text(body, keys)?;
-            (Shape::List(model), text, key)
-        }
-    };
-    run(builder, shape, text, envelope, secrets_possible(returns))
+        None => builder.null().map_err(|refusal| DecodeFailure {
+            path: String::new(),
+            problem: refusal.0,
+            excerpt: Excerpt::Nothing,
+        }),
+    }
+}
+
+/// Where the data of an answer stands.
+struct Place<'a> {
+    shape: Shape,
+    text: &'a str,
+    /// The key of the envelope that a list stands in.
+    envelope: Option<&'static str>,
+}
+
+impl<'a> Place<'a> {
+    /// Finds it; there is none where nothing is returned.
+    fn find(returns: &'static Returns, body: &'a [u8]) -> Result<Option<Self>, DecodeFailure> {
+        let (shape, text, envelope) = match *returns {
+            Returns::Nothing => return Ok(None),
+            Returns::Object => (Shape::Object, text_of(body)?, None),
+            Returns::Model(model) => (Shape::Model(model), text_of(body)?, None),
+            Returns::Record(model) => (Shape::Record(model), text_of(body)?, None),
+            Returns::List(model, keys) => {
+                let (text, key) = list_text(body, keys)?;
+                (Shape::List(model), text, key)
+            }
+        };
+        Ok(Some(Place { shape, text, envelope }))
+    }
 }
 
 fn run<B: Builder>(
@@ -81,12 +99,9 @@ pub(crate) fn decode_list<B: Builder>(
 /// # Errors
 /// Those of [`decode`].
 pub fn payload<'a>(returns: &'static Returns, body: &'a [u8]) -> Result<&'a str, DecodeFailure> {
-    decode(returns, body, &mut Validate)?;
-    match *returns {
-        Returns::Nothing => Ok("null"),
-        Returns::List(_, keys) => list_text(body, keys).map(|(text, _)| text),
-        Returns::Object | Returns::Model(_) | Returns::Record(_) => text_of(body),
-    }
+    let Some(Place { shape, text, envelope }) = Place::find(returns, body)? else { return Ok("null") };
+    run(&mut Validate, shape, text, envelope, secrets_possible(returns))?;
+    Ok(text)
 }
 
 /// The text of a list that stands bare or under one of these keys.
