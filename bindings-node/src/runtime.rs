@@ -21,9 +21,6 @@ use crate::text::Text;
 
 /// How many calls wait side by side; more than that wait for a thread.
 const MAX_THREADS: u32 = 256;
-/// How many calls that wait for another token, after a refusal for example, let others have their threads. What gives the
-/// token may be a call that is queued behind them.
-const MAX_PARKED: usize = 4096;
 /// How many streams wait side by side. Those beyond take turns: each lets go of its thread every now and then.
 const MAX_STREAMS: usize = 1024;
 
@@ -52,8 +49,8 @@ impl Runtime {
             .weak::<true>()
             .build_callback(move |_| Ok((taken.take(),).into()))?;
         let shared = Arc::new(Shared {
-            pool: Pool::with_parking(max_threads.unwrap_or(MAX_THREADS) as usize, MAX_PARKED),
-            streams: Pool::with_parking(MAX_STREAMS, MAX_PARKED),
+            pool: Pool::new(max_threads.unwrap_or(MAX_THREADS) as usize),
+            streams: Pool::new(MAX_STREAMS),
             outbox,
             wake,
             pending: Mutex::default(),

@@ -11,6 +11,9 @@ use arc_swap::ArcSwap;
 
 /// How long a thread without work stays.
 const IDLE: Duration = Duration::from_secs(10);
+/// How many jobs that are parked have their places taken by others. Up to that many, no job that waits for another one
+/// can keep it from running: calls that are refused all at once, say, and the call that gets the token they wait for.
+const MAX_PARKED: usize = 4096;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -74,13 +77,10 @@ pub enum Placed {
 impl Pool {
     /// A pool of at most this many threads (at least one); none is started yet.
     pub fn new(max_threads: usize) -> Self {
-        let max_threads = max_threads.max(1);
-        Self::with_parking(max_threads, max_threads)
+        Self::with_parking(max_threads, MAX_PARKED)
     }
 
-    /// The same, where up to `max_parked` jobs that are parked have their places taken by others. Up to that many, no
-    /// job that waits for another one can keep it from running.
-    pub fn with_parking(max_threads: usize, max_parked: usize) -> Self {
+    fn with_parking(max_threads: usize, max_parked: usize) -> Self {
         let shared = Shared::new(std::process::id(), max_threads.max(1), max_parked, false);
         Pool(ArcSwap::from_pointee(shared))
     }
@@ -144,8 +144,7 @@ impl Pool {
     }
 
     /// Does on behalf of a job what waits without working, and lets another job have its place meanwhile. Outside of
-    /// jobs it only waits. There are at most twice as many threads as the pool is made for, or as many as
-    /// [`Pool::with_parking`] says.
+    /// jobs it only waits.
     pub fn park<T>(&self, wait: impl FnOnce() -> T) -> T {
         let shared = self.shared();
         {
@@ -413,8 +412,6 @@ mod tests {
         assert_eq!(receiver.recv().unwrap(), 7);
     }
 
-    /// What a fork does to the child, without one: the process id of the threads is no longer ours, one of them holds
-    /// the lock, and none will ever end.
     #[test]
     fn jobs_that_wait_for_other_jobs_do_not_keep_them_from_running() {
         let pool = Arc::new(Pool::new(2));
@@ -439,7 +436,7 @@ mod tests {
 
     #[test]
     fn parking_is_bounded_and_its_threads_leave_when_it_is_over() {
-        let pool = Arc::new(Pool::new(2));
+        let pool = Arc::new(Pool::with_parking(2, 2));
         let go_on = Arc::new((Mutex::new(false), Condvar::new()));
         let (sender, parked) = mpsc::channel();
         for _ in 0..10 {
@@ -464,6 +461,8 @@ mod tests {
         pool.shutdown();
     }
 
+    /// What a fork does to the child, without one: the process id of the threads is no longer ours, one of them holds
+    /// the lock, and none will ever end.
     #[test]
     fn a_child_of_a_fork_runs_its_own_jobs_on_its_own_threads() {
         let inherited = Arc::new(Shared::new(std::process::id() + 1, 1, 1, false));

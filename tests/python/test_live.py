@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
+from itertools import islice
 
 import pytest
 
@@ -195,3 +196,38 @@ def test_a_lost_dashboard_is_told_and_connected_to_again(tmp_path):
 def test_a_dashboard_that_refuses_does_not_show_the_token(guide):
     with client_of(guide, "loki_canary") as client, bounded(client.watch()) as messages:
         assert "canary" not in refusal(PermissionDeniedError, messages)
+
+
+# ---- what comes in bursts, and what comes alone ----------------------------------------------------------------------
+
+
+def frames(count):
+    event = '{{"id":"evt_{0}_1","type":"task:created","timestamp":"2026-11-21T22:57:36Z","data":{{"n":{0}}}}}'
+    return "".join(f"id: evt_{n}_1\nevent: task:created\ndata: {event.format(n)}\n\n" for n in range(count))
+
+
+@pytest.fixture(params=["plain", "tls"])
+def sending(request, fault_server):
+    """Makes a client of a server that sends this text as its stream of events."""
+
+    def make(text, **faults):
+        reply = {"headers": {"content-type": "text/event-stream"}, "text": text, "faults": {"chunked": True, **faults}}
+        if request.param == "plain":
+            return AutonomiClient(fault_server.serve([reply]))
+        served = fault_server.serve_tls([reply])
+        return AutonomiClient(served["base_url"], ca_file=served["ca_file"])
+
+    return make
+
+
+def test_a_burst_comes_whole_and_in_order(sending):
+    with sending(frames(20_000)) as client, bounded(client.events()) as events:
+        assert [event.data["n"] for event in islice(events, 20_000)] == list(range(20_000))
+
+
+def test_an_event_does_not_wait_for_the_next_ones(sending):
+    """What follows takes a minute, of which nothing is waited for."""
+    with sending(frames(1) + ": nothing\n" * 2000, drip_ms=3) as client, bounded(client.events()) as events:
+        began = time.monotonic()
+        assert next(events).data["n"] == 0
+        assert time.monotonic() - began < 10

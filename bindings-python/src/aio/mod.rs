@@ -47,10 +47,6 @@ pub(crate) use self::token::{Provider, ask};
 /// The most threads of a pool, whatever `max_connections` says.
 const MAX_THREADS: usize = 1024;
 
-/// The most calls that wait for another token, after a refusal for example, and let others have their threads. What
-/// gives the token may be a call that is queued behind them.
-const MAX_PARKED: usize = 4096;
-
 /// The threads of a client and of those that are derived from it. None is started before the first job.
 pub(crate) struct Pools {
     /// As many as there may be connections: a call without one would have nothing to do.
@@ -68,10 +64,7 @@ pub(crate) enum Room {
 
 impl Pools {
     pub(crate) fn new(max_connections: usize) -> Self {
-        Pools {
-            calls: Pool::with_parking(max_connections.min(MAX_THREADS), MAX_PARKED),
-            streams: Pool::with_parking(MAX_THREADS, MAX_PARKED),
-        }
+        Pools { calls: Pool::new(max_connections.min(MAX_THREADS)), streams: Pool::new(MAX_THREADS) }
     }
 
     fn of(&self, room: Room) -> &Pool {
