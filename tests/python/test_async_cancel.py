@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from async_support import on_linux, requested, until
+from async_support import SYN_SENT, connections_to, on_linux, requested, until
 from loki_mode_sdk import AsyncAutonomiClient, AuthenticationError, DecodeError, NotFoundError
 from silent_server import PATIENCE, SilentServer
 
@@ -19,17 +19,6 @@ from silent_server import PATIENCE, SilentServer
 PROMPTLY = 1.0
 
 # ---- the places ------------------------------------------------------------------------------------------------------
-
-
-SYN_SENT = "02"
-
-
-def connections_to(port):
-    """The states of the connections to this port that the process has, as the system names them."""
-    with open("/proc/net/tcp") as table:
-        rows = [line.split() for line in list(table)[1:]]
-    # What is only being ended by the system belongs to nobody: its inode is 0.
-    return [row[3] for row in rows if row[2].endswith(f":{port:04X}") and row[9] != "0"]
 
 
 class Place:
