@@ -12,6 +12,16 @@ from loki_mode_sdk import AsyncAutonomiClient
 on_linux = pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="counts in /proc")
 
 
+def new_loops():
+    """What makes an event loop of each kind, as parameters of a test."""
+    import uvloop
+
+    return [
+        pytest.param(asyncio.new_event_loop, id="asyncio"),
+        pytest.param(uvloop.new_event_loop, id="uvloop"),
+    ]
+
+
 def open_files() -> int:
     return len(os.listdir("/proc/self/fd"))
 

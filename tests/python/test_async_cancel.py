@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from async_support import SYN_SENT, connections_to, on_linux, requested, until
+from async_support import SYN_SENT, connections_to, new_loops, on_linux, requested, until
 from loki_mode_sdk import AsyncAutonomiClient, AuthenticationError, DecodeError, NotFoundError
 from silent_server import PATIENCE, SilentServer
 
@@ -140,7 +140,8 @@ def workers():
 
 
 @on_linux
-def test_a_call_ends_at_once_wherever_it_is(place, loops):
+@pytest.mark.parametrize("new_loop", new_loops())
+def test_a_call_ends_at_once_wherever_it_is(place, loops, new_loop):
     async def main():
         task = asyncio.ensure_future(place.call())
         await place.arrived()
@@ -150,7 +151,7 @@ def test_a_call_ends_at_once_wherever_it_is(place, loops):
         assert time.monotonic() - began < PROMPTLY
         await place.again()
 
-    loops.run(main())
+    loops.run(main(), new_loop())
 
 
 @on_linux
