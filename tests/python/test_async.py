@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import gc
 import inspect
@@ -24,7 +23,6 @@ from loki_mode_sdk import (
     AsyncLokiClient,
     AsyncSessionManager,
     AsyncTaskManager,
-    AuthenticationError,
     AutonomiClient,
     ConfigError,
     LokiClient,
@@ -340,54 +338,6 @@ print(*counts)
     # A second one, if a call came while the first was on its way to wait for it.
     assert (at_first, after_one) == (1, 2)
     assert after_many <= 3
-
-
-def test_no_thread_of_ours_enters_the_interpreter(async_client_of):
-    """Whatever the calls need of Python: tokens, lines of the log, models, large answers."""
-    strangers, done = set(), threading.Event()
-
-    def watch():
-        while not done.is_set():
-            # A thread that Python has not started is in none of the two lists afterwards.
-            inside = set(sys._current_frames())
-            strangers.update(inside - {thread.ident for thread in threading.enumerate()} - begun)
-
-    begun = set()
-    original = threading.Thread.run
-
-    def run(thread):
-        begun.add(thread.ident)
-        original(thread)
-
-    async def token():
-        await asyncio.sleep(0)
-        return "x"
-
-    large = [{"id": 1, "name": "x" * 2_000_000}]
-    refused = {"status": 401, "json": {}}
-    client = async_client_of(*[{"json": [{"id": 1, "name": "a"}]}, refused, {"json": large}] * 30, token=token)
-
-    async def main():
-        async def call():
-            for _ in range(10):
-                with contextlib.suppress(AuthenticationError):
-                    assert (await client.list_projects())[0].id == 1
-
-        await asyncio.gather(*(call() for _ in range(6)))
-
-    logger, level = logging.getLogger("loki_mode_sdk"), logging.getLogger("loki_mode_sdk").level
-    watching = threading.Thread(target=watch)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(threading.Thread, "run", run)
-        logger.setLevel(logging.DEBUG)
-        watching.start()
-        try:
-            asyncio.run(main())
-        finally:
-            done.set()
-            watching.join()
-            logger.setLevel(level)
-    assert strangers == set()
 
 
 # ---- where there is no loop, or one without file descriptors -------------------------------------------------------
