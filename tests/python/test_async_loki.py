@@ -162,10 +162,10 @@ def test_a_callback_can_end_its_own_subscription(live, loops):
 def test_the_connection_ends_with_the_subscription(live, loops, way):
     async def main():
         client = AsyncLokiClient(live.base_url)
-        seen = asyncio.Event()
+        seen, others = asyncio.Event(), asyncio.all_tasks()
         unsubscribe = client.subscribe(lambda event: seen.set())
         await seen.wait()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        tasks = asyncio.all_tasks() - others
         if way == "unsubscribe":
             unsubscribe()
         elif way == "aclose":
