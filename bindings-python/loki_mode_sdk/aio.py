@@ -35,7 +35,7 @@ class AsyncBaseClient(BaseClient["Token"]):
 
     async def aclose(self) -> None:
         """Ends idle connections and streams; every later call fails."""
-        await self.close()
+        self._native.close()
 
     def close(self) -> Awaitable[None]:
         """Does what `aclose` does, at once; what it returns can be awaited, but need not be."""
