@@ -6,6 +6,7 @@ import asyncio
 import gc
 import glob
 import random
+import threading
 import time
 from pathlib import Path
 
@@ -278,6 +279,38 @@ def test_a_wait_for_a_token(async_client_of, fault_server, loops, attempt):
                 await client.get_status(timeout=20)
         assert await client.get_status(timeout=20) == {"ok": True}
 
+    loops.run(main())
+
+
+# ---- after the answer ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["good", "bad"])
+def test_a_large_answer_that_is_being_decoded(async_client_of, loops, monkeypatch, kind):
+    """A thread of the loop's executor decodes it, which is not to be stopped; the task does not wait for that."""
+    rows = [{"id": number, "name": f"project {number}"} for number in range(60_000)]
+    if kind == "bad":
+        rows[-1]["name"] = 5
+    client = async_client_of({"json": rows, "repeat": 4}, {"json": {"ok": True}}, timeout=PATIENCE)
+
+    begun = threading.Semaphore(0)
+    original = asyncio.to_thread
+
+    def to_thread(function):
+        def noted():
+            begun.release()
+            return function()
+
+        return original(noted)
+
+    async def main():
+        for _ in range(4):
+            task = asyncio.ensure_future(client.list_projects())
+            await acquired(begun)
+            assert await cancelled(task) < PROMPTLY
+        assert await client.get_status(timeout=20) == {"ok": True}
+
+    monkeypatch.setattr(asyncio, "to_thread", to_thread)
     loops.run(main())
 
 
