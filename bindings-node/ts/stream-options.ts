@@ -2,8 +2,9 @@
 
 import { isDate } from 'node:util/types';
 import type { ConfigError } from './errors.js';
+import { type HeaderList, headerPairs } from './headers.js';
 import { isTorn, kindOf } from './kinds.js';
-import { checkCount, checkTimeout } from './options.js';
+import { checkCount, checkRetries, checkTimeout } from './options.js';
 import { timestampText } from './timestamps.js';
 
 /** An array, a set, or whatever else can be iterated, but no string, whose characters nobody means. */
@@ -13,12 +14,20 @@ export type Several<T> = Iterable<T> & object;
 export interface StreamOptions {
   /** Ends the stream when it is aborted: who waits for an event, or asks for one later, gets the signal's reason. */
   signal?: AbortSignal | undefined;
+  /** How many milliseconds the stream may last; then it fails with an `APITimeoutError`. Default: without end. */
+  timeout?: number | undefined;
+  /**
+   * How many failures in a row are waited out; the next one is thrown, and the stream can be asked again. That of the
+   * client does not count here. Default: as many as come, once the server has answered.
+   */
+  maxRetries?: number | undefined;
+  /** Headers that are sent with each request of the stream; one of the client's of the same name is left out. */
+  headers?: HeaderList | undefined;
 }
 
 /** What a stream is opened with. */
 export interface Opening {
-  /** What was read, by name, and the JSON text of it for the native side. */
-  readonly read: Readonly<Record<string, unknown>>;
+  /** What was read, by name, as JSON text for the native side. */
   readonly text: string;
   readonly signal: AbortSignal | undefined;
 }
@@ -29,8 +38,15 @@ type Read = (name: string, value: unknown) => unknown;
 /** How the options of one method are read. */
 export type OptionTable = Readonly<Record<string, Read>>;
 
+/** How {@link StreamOptions} are read, but for the signal, which stays on this side. */
+const TERMS: OptionTable = {
+  timeout: checkTimeout,
+  maxRetries: (_, value) => checkRetries(value),
+  headers: (_, value) => headerPairs(value),
+};
+
 /**
- * The options of a method, and arguments that have been read already.
+ * The options of a method, those of every stream among them, and arguments that have been read already.
  *
  * @throws TypeError if there is no such option, or it is of the wrong type.
  * @throws {@link ConfigError} naming the option that is no good.
@@ -48,13 +64,14 @@ export function readOptions(
   }
   for (const [name, value] of Object.entries(options ?? {})) {
     const isSignal = name === 'signal';
-    const reader = isSignal ? checkSignal : Object.hasOwn(table, name) ? table[name] : undefined;
+    const known = Object.hasOwn(table, name) ? table : TERMS;
+    const reader = isSignal ? checkSignal : Object.hasOwn(known, name) ? known[name] : undefined;
     if (!reader) throw new TypeError(`${method} has no option ${name}`);
     if (value == null) continue;
     if (isSignal) signal = checkSignal(name, value);
     else found[name] = reader(name, value);
   }
-  return { read: found, text: JSON.stringify(found), signal };
+  return { text: JSON.stringify(found), signal };
 }
 
 function mismatch(name: string, expected: string, value: unknown): TypeError {

@@ -12,6 +12,7 @@ mod properties;
 mod replay;
 mod sse;
 mod stream;
+mod terms;
 mod timeline;
 mod timestamp;
 mod wait;

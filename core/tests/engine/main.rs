@@ -12,6 +12,7 @@ mod paging;
 mod proxies;
 mod secrets;
 mod servers;
+mod terms;
 mod tls;
 mod typed;
 mod wait;
