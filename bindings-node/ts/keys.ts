@@ -86,7 +86,10 @@ function reason(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 
-/** What a temporary key is made with; what is not said here is as for `createApiKey`. */
+/**
+ * What a temporary key is made with; what is not said here is as for `createApiKey`. `timeout`, `maxRetries` and `headers`
+ * are also those of the call that deletes it; `signal` ends the making only, so that no key is left over.
+ */
 export type TemporaryApiKeyOptions = CreateApiKeyOptions;
 
 /** Makes a key that is deleted when it is disposed of. */
@@ -100,7 +103,8 @@ export async function temporaryApiKey(
     ...options,
     expiresDays: options?.expiresDays ?? 1,
   });
-  return new TemporaryApiKey(client, created);
+  const { timeout, maxRetries, headers } = options ?? {};
+  return new TemporaryApiKey(client, created, { timeout, maxRetries, headers });
 }
 
 /**
@@ -113,11 +117,13 @@ export class TemporaryApiKey {
   /** A client that calls with this key. */
   readonly client: AutonomiClient;
   readonly #owner: AutonomiClient;
+  readonly #options: CallOptions;
   #deleted: Promise<void> | undefined;
 
   /** @internal */
-  constructor(owner: AutonomiClient, key: CreatedApiKey) {
+  constructor(owner: AutonomiClient, key: CreatedApiKey, options: CallOptions) {
     this.#owner = owner;
+    this.#options = options;
     this.key = key;
     this.client = owner.withOptions({ token: key.token });
   }
@@ -135,18 +141,20 @@ export class TemporaryApiKey {
   /**
    * Deletes the key and closes its client. The second time, does nothing; after a failure, tries again.
    *
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call; what is not given is as the key was
+   *   made with.
    * @throws {@link APIConnectionError} or another error of a call if the key could not be deleted; it stops working when
    *   it expires.
    */
-  dispose(): Promise<void> {
+  dispose(options?: CallOptions): Promise<void> {
     this.client.close();
-    this.#deleted ??= this.#delete();
+    this.#deleted ??= this.#delete(options);
     return this.#deleted;
   }
 
-  async #delete(): Promise<void> {
+  async #delete(options: CallOptions | undefined): Promise<void> {
     try {
-      await this.#owner.deleteApiKey(this.id);
+      await this.#owner.deleteApiKey(this.id, { ...this.#options, ...options });
     } catch (error) {
       // That it is gone is all that is wanted.
       if (error instanceof NotFoundError) return;

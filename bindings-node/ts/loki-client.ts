@@ -63,7 +63,7 @@ export class LokiClient extends LokiOperations {
   /**
    * Gives live events as they happen, each exactly once; see {@link AutonomiClient.events}.
    *
-   * @param options - Which ones; `signal` stops at any time.
+   * @param options - Which ones; `signal` stops at any time; `timeout`, `maxRetries` and `headers`.
    * @returns A {@link LiveEventStream}, with `close`.
    * @throws {@link ConfigError} if an option is no good; the message names it.
    * @throws {@link AutonomiError} if the client is closed.
@@ -82,7 +82,8 @@ export class LokiClient extends LokiOperations {
    * `GET /api/events`.
    *
    * @param callback - The function.
-   * @param options - Which events, `signal` to end the subscription, and what becomes of errors.
+   * @param options - Which events, `signal` or `timeout` to end the subscription, `maxRetries`, `headers`, and what becomes
+   *   of errors.
    * @returns A function that ends the subscription: afterwards, nothing is delivered any more.
    * @throws {@link ConfigError} if an option is no good; the message names it.
    * @throws {@link AutonomiError} if the client is closed.

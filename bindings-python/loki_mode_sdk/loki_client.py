@@ -13,7 +13,7 @@ from loki_mode_sdk.live import LiveOperations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
     from typing import Any, Callable, TypeVar
 
@@ -49,6 +49,9 @@ class LokiClient(BaseClient["Token"], LokiOperations, LiveOperations):
         types: Iterable[LiveEventType | str] | None = None,
         min_level: str | None = None,
         history: int | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
         on_error: Callable[[Exception], object] | None = None,
     ) -> Callable[[], None]:
         """Calls a function for each live event, in order, on a thread of its own.
@@ -68,6 +71,11 @@ class LokiClient(BaseClient["Token"], LokiOperations, LiveOperations):
                 `error`. Default: all.
             history: How many of the latest events to begin with; servers remember 1000. Default:
                 none.
+            timeout: Seconds that the subscription may last; then `on_error` gets an
+                `APITimeoutError`, and it ends. Default: without end.
+            max_retries: How many failures in a row to connect are waited out before `on_error`
+                hears of one. Default: as many as come, once there was a connection.
+            headers: Headers to send with each request, beside the client's.
             on_error: Is called, on that thread, with errors of the subscription itself, for example
                 an `AuthenticationError`. After each it goes on, with longer and longer pauses.
                 Default: they go to the logger `loki_mode_sdk`.
@@ -83,7 +91,15 @@ class LokiClient(BaseClient["Token"], LokiOperations, LiveOperations):
         for name, function in (("callback", callback), ("on_error", on_error)):
             if not callable(function) and not (function is None and name == "on_error"):
                 raise TypeError(f"{name} must be a function, not {type(function).__name__}")
-        stream = self.events(session_id=session_id, types=types, min_level=min_level, history=history)
+        stream = self.events(
+            session_id=session_id,
+            types=types,
+            min_level=min_level,
+            history=history,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
         subscription = _Subscription(stream, callback, on_error or _log_error)
         self._subscriptions = [known for known in self._subscriptions if known.is_alive()]
         self._subscriptions.append(subscription)

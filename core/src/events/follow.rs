@@ -515,11 +515,15 @@ impl Source for Follower {
             self.clear_away(pull);
             let Some((due, task)) = self.next_task() else { return Ok(Step::End) };
             let moment = due.max(self.hold);
-            self.terms.check_time()?;
+            if self.terms.is_over() {
+                return self.terms.end();
+            }
             if !pull.wait_until(self.terms.at_most(moment))? {
                 return Ok(Step::Idle);
             }
-            self.terms.check_time()?;
+            if self.terms.is_over() {
+                continue;
+            }
             match task {
                 Task::Poll(at) => self.poll(pull, at)?,
                 Task::Check(at) => self.check(pull, at)?,

@@ -379,12 +379,17 @@ impl Source for Live {
             if let Some(batch) = self.ready.hand_out() {
                 return Ok(Step::Events(batch));
             }
-            self.terms.check_time()?;
+            if self.terms.is_over() {
+                self.connection = None;
+                return self.terms.end();
+            }
             let Some(connection) = &self.connection else {
                 if !pull.wait_until(self.terms.at_most(self.hold))? {
                     return Ok(Step::Idle);
                 }
-                self.terms.check_time()?;
+                if self.terms.is_over() {
+                    continue;
+                }
                 self.connect(pull)?;
                 continue;
             };

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::stream::ended;
+use super::stream::{Step, ended};
 use crate::call::{CallOptions, Stop};
 use crate::error::Error;
 use crate::headers;
@@ -16,6 +16,8 @@ pub(crate) struct Terms {
     failures: u32,
     /// When the stream is over.
     deadline: Option<Instant>,
+    /// The caller knows that it is over.
+    told: bool,
 }
 
 impl Terms {
@@ -36,6 +38,7 @@ impl Terms {
             failures: 0,
             // A clock that cannot count that far will not run out either.
             deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+            told: false,
         })
     }
 
@@ -66,10 +69,12 @@ impl Terms {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
+    /// What is given when its time is over.
+    ///
     /// # Errors
-    /// [`Error::Timeout`] when its time is over.
-    pub(crate) fn check_time(&self) -> Result<(), Error> {
-        if self.is_over() { Err(ended(Stop::Deadline)) } else { Ok(()) }
+    /// [`Error::Timeout`], once.
+    pub(crate) fn end(&mut self) -> Result<Step, Error> {
+        if std::mem::replace(&mut self.told, true) { Ok(Step::End) } else { Err(ended(Stop::Deadline)) }
     }
 
     /// The moment, or the end of the stream if that comes first.
@@ -110,6 +115,6 @@ mod tests {
             assert!(matches!(error, Error::Config(_)) && error.to_string().contains(named), "{error}");
         }
         // Longer than any clock counts: without end.
-        assert!(Terms::new(Some(Duration::MAX), None, &[]).unwrap().check_time().is_ok());
+        assert!(!Terms::new(Some(Duration::MAX), None, &[]).unwrap().is_over());
     }
 }

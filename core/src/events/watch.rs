@@ -276,12 +276,17 @@ impl Source for Watch {
                     WATCH.item,
                 )));
             }
-            self.terms.check_time()?;
+            if self.terms.is_over() {
+                self.line = None;
+                return self.terms.end();
+            }
             let Some(line) = &mut self.line else {
                 if !pull.wait_until(self.terms.at_most(self.hold))? {
                     return Ok(Step::Idle);
                 }
-                self.terms.check_time()?;
+                if self.terms.is_over() {
+                    continue;
+                }
                 self.connect(pull)?;
                 continue;
             };
