@@ -80,7 +80,10 @@ export function openPages<T>(
     maxRetries: checkRetries(options?.maxRetries ?? undefined),
     headers: options?.headers == null ? undefined : headerPairs(options.headers),
   });
-  const stream = engine.open((client) => native.Stream.pages(client, operation.name, text, terms));
+  const stream = engine.open(
+    (client) => native.Stream.pages(client, operation.name, text, terms),
+    operation.params,
+  );
   return new Pager<T>(engine, stream, signal);
 }
 

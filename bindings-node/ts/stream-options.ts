@@ -1,11 +1,10 @@
 /** Reads what streams are opened with, and writes it as the native side takes it. */
 
-import { isDate } from 'node:util/types';
 import type { ConfigError } from './errors.js';
 import { type HeaderList, headerPairs } from './headers.js';
 import { isTorn, kindOf } from './kinds.js';
 import { checkCount, checkRetries, checkTimeout } from './options.js';
-import { timestampText } from './timestamps.js';
+import { dateText, whyNoTimestamp } from './timestamps.js';
 
 /** An array, a set, or whatever else can be iterated, but no string, whose characters nobody means. */
 export type Several<T> = Iterable<T> & object;
@@ -115,12 +114,11 @@ export function readTexts(name: string, value: unknown): string[] {
 
 /** A timestamp, as text. */
 export function readMoment(name: string, value: unknown): string {
-  if (isText(value)) return value;
-  if (!isDate(value)) throw mismatch(name, 'a string or a Date', value);
-  if (Number.isNaN(value.getTime())) {
-    throw new TypeError(`${name} must be a string or a Date, not one that is invalid`);
+  const text = isText(value) ? value : dateText(value);
+  if (text === undefined) {
+    throw new TypeError(`${name} must be a string or a Date, not ${whyNoTimestamp(value)}`);
   }
-  return timestampText(value);
+  return text;
 }
 
 /** The states in which to stop; a function is kept on this side. */

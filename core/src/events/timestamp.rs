@@ -40,12 +40,13 @@ fn last_day(text: &str) -> Option<DateTime> {
     if has_offset { None } else { bare.parse().ok() }
 }
 
-/// Reads the `since` of a caller.
+/// Reads the `since` of a caller. The last day of the calendar is the last moment there is.
 ///
 /// # Errors
 /// [`Error::Config`] if it is no timestamp.
 pub fn parse_since(text: &str) -> Result<Timestamp, Error> {
-    parse_timestamp(text).ok_or_else(|| {
+    let last = || last_day(text.trim()).map(|_| Timestamp::MAX);
+    parse_timestamp(text).or_else(last).ok_or_else(|| {
         let message = "`since` must be a timestamp like 2026-11-21T22:49:47Z, as events carry it";
         Error::config("since", message)
     })
@@ -80,6 +81,7 @@ mod tests {
             let shown = parse_timestamp_in_utc(text).map(|moment| moment.to_string());
             assert_eq!(shown.as_deref(), Some("9999-12-31T23:59:59"), "{text}");
             assert_eq!(parse_timestamp_in_milliseconds(text), Some(253_402_300_799_000), "{text}");
+            assert_eq!(parse_since(text).unwrap(), Timestamp::MAX, "{text}");
         }
         for text in ["9999-12-31T23:59:59-05:00", "9999-12-31T23:59:59+01:00", "9999-12-31[Europe/Berlin]"] {
             assert_eq!(parse_timestamp_in_utc(text), None, "{text}");
