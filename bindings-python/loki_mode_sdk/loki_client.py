@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 
 from loki_mode_sdk.client import BaseClient
 from loki_mode_sdk.errors import ConfigError
@@ -100,7 +102,8 @@ class LokiClient(BaseClient["Token"], LokiOperations, LiveOperations):
             max_retries=max_retries,
             headers=headers,
         )
-        subscription = _Subscription(stream, callback, on_error or _log_error)
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        subscription = _Subscription(stream, callback, on_error or _log_error, deadline)
         self._subscriptions = [known for known in self._subscriptions if known.is_alive()]
         self._subscriptions.append(subscription)
         subscription.start()
@@ -132,9 +135,10 @@ class _Subscription(threading.Thread):
         stream: LiveEventStream,
         callback: Callable[[LiveEvent], object],
         on_error: Callable[[Exception], object],
+        deadline: float,
     ) -> None:
         super().__init__(name="loki-mode-subscription", daemon=True)
-        self._stream, self._callback, self._on_error = stream, callback, on_error
+        self._stream, self._callback, self._on_error, self._deadline = stream, callback, on_error, deadline
 
     def run(self) -> None:
         with self._stream as stream:
@@ -150,6 +154,8 @@ class _Subscription(threading.Thread):
                     return
                 except Exception as error:
                     self._call(self._on_error, error)
+                    if time.monotonic() >= self._deadline:
+                        return
                 else:
                     self._call(self._callback, event)
 

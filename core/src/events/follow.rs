@@ -515,15 +515,11 @@ impl Source for Follower {
             self.clear_away(pull);
             let Some((due, task)) = self.next_task() else { return Ok(Step::End) };
             let moment = due.max(self.hold);
-            if self.terms.is_over() {
-                return self.terms.end();
-            }
+            self.terms.check_time()?;
             if !pull.wait_until(self.terms.at_most(moment))? {
                 return Ok(Step::Idle);
             }
-            if self.terms.is_over() {
-                continue;
-            }
+            self.terms.check_time()?;
             match task {
                 Task::Poll(at) => self.poll(pull, at)?,
                 Task::Check(at) => self.check(pull, at)?,

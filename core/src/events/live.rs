@@ -381,15 +381,13 @@ impl Source for Live {
             }
             if self.terms.is_over() {
                 self.connection = None;
-                return self.terms.end();
             }
+            self.terms.check_time()?;
             let Some(connection) = &self.connection else {
                 if !pull.wait_until(self.terms.at_most(self.hold))? {
                     return Ok(Step::Idle);
                 }
-                if self.terms.is_over() {
-                    continue;
-                }
+                self.terms.check_time()?;
                 self.connect(pull)?;
                 continue;
             };

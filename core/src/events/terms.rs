@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::stream::{Step, ended};
+use super::stream::ended;
 use crate::call::{CallOptions, Stop};
 use crate::error::Error;
 use crate::headers;
@@ -16,8 +16,6 @@ pub(crate) struct Terms {
     failures: u32,
     /// When the stream is over.
     deadline: Option<Instant>,
-    /// The caller knows that it is over.
-    told: bool,
 }
 
 impl Terms {
@@ -38,7 +36,6 @@ impl Terms {
             failures: 0,
             // A clock that cannot count that far will not run out either.
             deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
-            told: false,
         })
     }
 
@@ -69,12 +66,11 @@ impl Terms {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    /// What is given when its time is over.
-    ///
     /// # Errors
-    /// [`Error::Timeout`], once.
-    pub(crate) fn end(&mut self) -> Result<Step, Error> {
-        if std::mem::replace(&mut self.told, true) { Ok(Step::End) } else { Err(ended(Stop::Deadline)) }
+    /// [`Error::Timeout`] when its time is over, however often it is asked: the end of a stream would say that there is no
+    /// more to come.
+    pub(crate) fn check_time(&self) -> Result<(), Error> {
+        if self.is_over() { Err(ended(Stop::Deadline)) } else { Ok(()) }
     }
 
     /// The moment, or the end of the stream if that comes first.

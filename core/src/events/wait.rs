@@ -196,7 +196,6 @@ impl Source for Waiter {
                 return Ok(Step::Idle);
             }
             if self.terms.is_over() {
-                self.over = true;
                 return Err(self.too_late());
             }
             if let Some(batch) = self.look(pull)? {

@@ -278,15 +278,13 @@ impl Source for Watch {
             }
             if self.terms.is_over() {
                 self.line = None;
-                return self.terms.end();
             }
+            self.terms.check_time()?;
             let Some(line) = &mut self.line else {
                 if !pull.wait_until(self.terms.at_most(self.hold))? {
                     return Ok(Step::Idle);
                 }
-                if self.terms.is_over() {
-                    continue;
-                }
+                self.terms.check_time()?;
                 self.connect(pull)?;
                 continue;
             };
