@@ -137,9 +137,7 @@ class AsyncHelpers(AsyncPagedOperations, AsyncOperations):
         What it takes, gives and raises is the same as for `AutonomiClient.temporary_api_key`.
         """
         owner: Any = self
-        return AsyncTemporaryApiKey(
-            owner, name, role, scopes, expires_days, description, timeout, max_retries, headers
-        )
+        return AsyncTemporaryApiKey(owner, name, role, scopes, expires_days, description, timeout, max_retries, headers)
 
 
 # Tracebacks and `help()` name classes by the path that users import.

@@ -174,6 +174,4 @@ class Helpers(PagedOperations, Operations):
         from loki_mode_sdk.keys import TemporaryApiKey
 
         owner: Any = self
-        return TemporaryApiKey(
-            owner, name, role, scopes, expires_days, description, timeout, max_retries, headers
-        )
+        return TemporaryApiKey(owner, name, role, scopes, expires_days, description, timeout, max_retries, headers)
