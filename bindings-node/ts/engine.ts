@@ -18,7 +18,7 @@ import {
 import type { RawResponse } from './raw.js';
 import { listen, native, nextId, runtime } from './runtime.js';
 import { MASK, maskInPrint } from './secrets.js';
-import { onAbort } from './signals.js';
+import { checkSignal, onAbort, reasonOf } from './signals.js';
 import { Credentials, type FirstToken, tokenSource } from './tokens.js';
 
 /** Starts a call on the native side, given its id and the rest of what is said about it. */
@@ -168,12 +168,10 @@ export class Engine {
     const timeout = options?.timeout ?? null;
     const maxRetries = options?.maxRetries ?? null;
     const headers = options?.headers == null ? null : JSON.stringify(headerPairs(options.headers));
-    if (signal != null && typeof signal.addEventListener !== 'function') {
-      throw new TypeError(`signal must be an AbortSignal, not ${kindOf(signal)}`);
-    }
+    if (signal != null) checkSignal(signal);
     checkTimeout('timeout', timeout);
     checkRetries(maxRetries);
-    if (signal?.aborted) throw signal.reason;
+    if (signal?.aborted) throw reasonOf(signal);
     this.checkOpen();
 
     const id = nextId();
@@ -191,7 +189,7 @@ export class Engine {
         first = await this.#credentials.askFirst(timeout ?? this.#client.timeout(), (stop) => {
           stopAsking = stop;
         });
-        if (signal?.aborted) throw signal.reason;
+        if (signal?.aborted) throw reasonOf(signal);
         this.checkOpen();
         if (!first) throw errorFromNative(runtime.tokenTooLate());
       }
@@ -204,7 +202,7 @@ export class Engine {
         params,
       );
       if (text !== undefined) return { text, report };
-      if (signal?.aborted) throw signal.reason;
+      if (signal?.aborted) throw reasonOf(signal);
       this.checkOpen();
       throw error();
     } finally {

@@ -4,6 +4,7 @@ import type { ConfigError } from './errors.js';
 import { type HeaderList, headerPairs } from './headers.js';
 import { isTorn, kindOf } from './kinds.js';
 import { checkCount, checkRetries, checkTimeout } from './options.js';
+import { checkSignal } from './signals.js';
 import { dateText, whyNoTimestamp } from './timestamps.js';
 
 /** An array, a set, or whatever else can be iterated, but no string, whose characters nobody means. */
@@ -62,27 +63,18 @@ export function readOptions(
     throw new TypeError(`options of ${method} must be an object, not ${kindOf(options)}`);
   }
   for (const [name, value] of Object.entries(options ?? {})) {
-    const isSignal = name === 'signal';
     const known = Object.hasOwn(table, name) ? table : TERMS;
-    const reader = isSignal ? checkSignal : Object.hasOwn(known, name) ? known[name] : undefined;
-    if (!reader) throw new TypeError(`${method} has no option ${name}`);
+    const reader = Object.hasOwn(known, name) ? known[name] : undefined;
+    if (!reader && name !== 'signal') throw new TypeError(`${method} has no option ${name}`);
     if (value == null) continue;
-    if (isSignal) signal = checkSignal(name, value);
-    else found[name] = reader(name, value);
+    if (reader) found[name] = reader(name, value);
+    else signal = checkSignal(value);
   }
   return { text: JSON.stringify(found), signal };
 }
 
 function mismatch(name: string, expected: string, value: unknown): TypeError {
   return new TypeError(`${name} must be ${expected}, not ${kindOf(value)}`);
-}
-
-/** @throws TypeError unless it is one. */
-export function checkSignal(name: string, value: unknown): AbortSignal {
-  if (typeof (value as Partial<AbortSignal>).addEventListener !== 'function') {
-    throw mismatch(name, 'an AbortSignal', value);
-  }
-  return value as AbortSignal;
 }
 
 export function readId(name: string, value: unknown): number | string {

@@ -144,7 +144,7 @@ describe('every method that makes a call', () => {
     await Promise.all(
       methods.map(async ({ label, call }) => {
         // The header tells the server whose request it is, and so each test is one of `headers`, too.
-        const problem = await check(call, { headers: { 'x-method': label } }, () => seen.get(label));
+        const problem = await check(call, { headers: { 'x-method': label } }, () => seen.get(label), label);
         if (problem) wrong[label] = problem;
       }),
     );
@@ -253,6 +253,17 @@ describe('every method that makes a call', () => {
         return requests() && 'sent something';
       }));
   }
+
+  it('names itself if its options are none', () =>
+    checkEach(200, async (call, _, requests, label) => {
+      // `LokiClient` has names of its own for methods of the other client.
+      const name = label.startsWith('LokiClient.') ? 'options' : label.split('.').pop();
+      for (const options of [5, 'x', true, [], () => {}]) {
+        const error = await failureOf(call, options);
+        if (!(error instanceof TypeError) || !error.message.includes(name)) return error.stack;
+      }
+      return requests() && 'sent something';
+    }));
 
   it('takes null and undefined for "not given"', () =>
     checkEach(403, async (call, options) => {
