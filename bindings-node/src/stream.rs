@@ -24,6 +24,22 @@ const NO_EVENTS: &str = "[]";
 /// What there is at the end of a stream.
 const END: &str = "null";
 
+/// What is said about every stream of events.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Terms {
+    timeout: Option<f64>,
+    max_retries: Option<u32>,
+    #[serde(default)]
+    headers: Vec<(String, String)>,
+}
+
+impl Terms {
+    fn timeout(&self) -> Option<Duration> {
+        self.timeout.map(from_milliseconds)
+    }
+}
+
 /// An identifier, as TypeScript has checked it.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -43,7 +59,7 @@ impl From<Id> for Value {
 
 /// How runs are to be followed.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 struct Follow {
     run_id: Option<Id>,
     run_ids: Option<Vec<Id>>,
@@ -53,26 +69,39 @@ struct Follow {
     poll_interval: Option<f64>,
     /// States to stop in; none means never to stop.
     until: Option<Vec<String>>,
-    timeout: Option<f64>,
+    #[serde(flatten)]
+    terms: Terms,
 }
 
 /// Which live events are wanted.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 struct Live {
     session_id: Option<Id>,
     types: Option<Vec<String>>,
     min_level: Option<String>,
     history: Option<u32>,
+    #[serde(flatten)]
+    terms: Terms,
+}
+
+/// How the dashboard is watched.
+#[derive(Deserialize)]
+struct Watch {
+    /// JSON text.
+    subscribe: Option<String>,
+    #[serde(flatten)]
+    terms: Terms,
 }
 
 /// How the end of a run is waited for.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 struct Wait {
     run_id: Id,
     poll_interval: Option<f64>,
-    timeout: Option<f64>,
+    #[serde(flatten)]
+    terms: Terms,
 }
 
 /// How a list is gone through.
@@ -101,7 +130,7 @@ impl Stream {
     /// error as message.
     #[napi(factory)]
     pub fn follow(client: &Client, options: String) -> Result<Self> {
-        let Follow { run_id, run_ids, project_id, since, cursor, poll_interval, until, timeout } =
+        let Follow { run_id, run_ids, project_id, since, cursor, poll_interval, until, terms } =
             parse(&options)?;
         let defaults = FollowOptions::default();
         let options = FollowOptions {
@@ -113,7 +142,9 @@ impl Stream {
                 Some(states) if states.is_empty() => Until::Never,
                 Some(states) => Until::States(states),
             },
-            timeout: timeout.map(from_milliseconds),
+            timeout: terms.timeout(),
+            max_retries: terms.max_retries,
+            headers: terms.headers,
         };
         let engine = &client.engine;
         let source = match run_id {
@@ -129,26 +160,42 @@ impl Stream {
     /// Live events, from the JSON text of its options. Throws as `follow` does.
     #[napi(factory)]
     pub fn live(client: &Client, options: String) -> Result<Self> {
-        let Live { session_id, types, min_level, history } = parse(&options)?;
-        let types = types.unwrap_or_default();
-        let options = LiveOptions { session_id: session_id.map(Value::from), types, min_level, history };
+        let Live { session_id, types, min_level, history, terms } = parse(&options)?;
+        let options = LiveOptions {
+            session_id: session_id.map(Value::from),
+            types: types.unwrap_or_default(),
+            min_level,
+            history,
+            timeout: terms.timeout(),
+            max_retries: terms.max_retries,
+            headers: terms.headers,
+        };
         Self::open(client, client.engine.events(&options))
     }
 
-    /// The messages of the dashboard; `subscribe` is JSON text. Throws as `follow` does.
+    /// The messages of the dashboard, from the JSON text of its options. Throws as `follow` does.
     #[napi(factory)]
-    pub fn watch(client: &Client, subscribe: Option<String>) -> Result<Self> {
-        Self::open(client, client.engine.watch(&WatchOptions { subscribe }))
+    pub fn watch(client: &Client, options: String) -> Result<Self> {
+        let Watch { subscribe, terms } = parse(&options)?;
+        let options = WatchOptions {
+            subscribe,
+            timeout: terms.timeout(),
+            max_retries: terms.max_retries,
+            headers: terms.headers,
+        };
+        Self::open(client, client.engine.watch(&options))
     }
 
     /// The end of a run, whose only item is the run, from the JSON text of its options. Throws as `follow` does.
     #[napi(factory)]
     pub fn end_of_run(client: &Client, options: String) -> Result<Self> {
-        let Wait { run_id, poll_interval, timeout } = parse(&options)?;
+        let Wait { run_id, poll_interval, terms } = parse(&options)?;
         let defaults = WaitOptions::default();
         let options = WaitOptions {
             poll_interval: poll_interval.map_or(defaults.poll_interval, from_milliseconds),
-            timeout: timeout.map(from_milliseconds),
+            timeout: terms.timeout(),
+            max_retries: terms.max_retries,
+            headers: terms.headers,
         };
         Self::open(client, client.engine.wait_for_run(run_id.into(), &options))
     }

@@ -3,6 +3,7 @@
 import { isDate } from 'node:util/types';
 import { isCollection, isTorn, kindOf } from './kinds.js';
 import { CALL_OPTIONS } from './options.js';
+import { dateText, whyNoTimestamp } from './timestamps.js';
 
 /** One operation: how its arguments are checked and its answer is read. */
 export interface Operation {
@@ -58,8 +59,7 @@ function object(value: unknown): string | undefined {
 
 /** A timestamp as servers write it, or a date. */
 function timestamp(value: unknown): string | undefined {
-  if (!isDate(value)) return string(value);
-  return Number.isNaN(value.getTime()) ? undefined : JSON.stringify(value);
+  return string(isDate(value) ? dateText(value) : value);
 }
 
 const CHECKS = {
@@ -105,13 +105,13 @@ function encode(operation: Operation, param: Param, value: unknown): string {
 }
 
 function whyNot(param: Param, value: unknown): string {
+  if (param.type === 'timestamp') return whyNoTimestamp(value);
   if (typeof value === 'number' && Number.isInteger(value)) {
     return param.type === 'id' || param.type === 'integer'
       ? `${value}, which a number cannot hold exactly`
       : kindOf(value);
   }
   if (param.type === 'strings' && Array.isArray(value)) return 'an array with something else in it';
-  if (param.type === 'timestamp' && isDate(value)) return 'one that is invalid';
   return kindOf(value);
 }
 

@@ -1,6 +1,6 @@
 /** Where promises and the native module meet. */
 
-import { checkNames, encodeArguments, type Operation } from './arguments.js';
+import { checkNames, encodeArguments, type Operation, type Param } from './arguments.js';
 import { AutonomiError, errorFromNative, isProviderFailure } from './errors.js';
 import { answerHeaders, headerPairs } from './headers.js';
 import { kindOf } from './kinds.js';
@@ -18,7 +18,7 @@ import {
 import type { RawResponse } from './raw.js';
 import { listen, native, nextId, runtime } from './runtime.js';
 import { MASK, maskInPrint } from './secrets.js';
-import { onAbort } from './signals.js';
+import { checkSignal, onAbort, reasonOf } from './signals.js';
 import { Credentials, type FirstToken, tokenSource } from './tokens.js';
 
 /** Starts a call on the native side, given its id and the rest of what is said about it. */
@@ -148,7 +148,8 @@ export class Engine {
   ): Promise<Settled> {
     checkNames(operation, options, params);
     const text = encodeArguments(operation, values);
-    return this.#run(options, wants, (client, id, terms) => client.call(id, operation.name, text, ...terms));
+    const start: Start = (client, id, terms) => client.call(id, operation.name, text, ...terms);
+    return this.#run(options, wants, start, operation.params);
   }
 
   /** Starts a call and awaits its data. */
@@ -157,17 +158,20 @@ export class Engine {
     return JSON.parse(text) as T;
   }
 
-  async #run(options: CallOptions | undefined, wants: number, start: Start): Promise<Settled> {
+  async #run(
+    options: CallOptions | undefined,
+    wants: number,
+    start: Start,
+    params?: readonly Param[],
+  ): Promise<Settled> {
     const signal = options?.signal;
     const timeout = options?.timeout ?? null;
     const maxRetries = options?.maxRetries ?? null;
     const headers = options?.headers == null ? null : JSON.stringify(headerPairs(options.headers));
-    if (signal != null && typeof signal.addEventListener !== 'function') {
-      throw new TypeError(`signal must be an AbortSignal, not ${kindOf(signal)}`);
-    }
+    if (signal != null) checkSignal(signal);
     checkTimeout('timeout', timeout);
     checkRetries(maxRetries);
-    if (signal?.aborted) throw signal.reason;
+    if (signal?.aborted) throw reasonOf(signal);
     this.checkOpen();
 
     const id = nextId();
@@ -185,16 +189,20 @@ export class Engine {
         first = await this.#credentials.askFirst(timeout ?? this.#client.timeout(), (stop) => {
           stopAsking = stop;
         });
-        if (signal?.aborted) throw signal.reason;
+        if (signal?.aborted) throw reasonOf(signal);
         this.checkOpen();
         if (!first) throw errorFromNative(runtime.tokenTooLate());
       }
-      const { text, report, error } = await this.#outcome(id, () => {
-        if (first) runtime.grant(id, first.token, first.waited);
-        start(this.#client, id, terms);
-      });
+      const { text, report, error } = await this.#outcome(
+        id,
+        () => {
+          if (first) runtime.grant(id, first.token, first.waited);
+          start(this.#client, id, terms);
+        },
+        params,
+      );
       if (text !== undefined) return { text, report };
-      if (signal?.aborted) throw signal.reason;
+      if (signal?.aborted) throw reasonOf(signal);
       this.checkOpen();
       throw error();
     } finally {
@@ -225,7 +233,7 @@ export class Engine {
   }
 
   /** Has something started on the native side, waits until it is over, and logs its attempts. */
-  async #outcome(id: number, start: () => void): Promise<Outcome> {
+  async #outcome(id: number, start: () => void, params?: readonly Param[]): Promise<Outcome> {
     let whyNoToken: unknown;
     const [ok, text, report] = await new Promise<[boolean, string, Report | null]>((resolve, reject) => {
       try {
@@ -245,14 +253,14 @@ export class Engine {
       });
     });
     if (this.#logger && report?.log) logAttempts(this.#logger, report.log);
-    const error = () => (isProviderFailure(text) ? whyNoToken : errorFromNative(text));
+    const error = () => (isProviderFailure(text) ? whyNoToken : errorFromNative(text, params));
     return ok ? { text, report, error } : { report, error };
   }
 
   /** @throws {@link AutonomiError} or a class derived from it if the stream cannot be opened as it is wanted. */
-  open(open: (client: NativeClient) => NativeStream): NativeStream {
+  open(open: (client: NativeClient) => NativeStream, params?: readonly Param[]): NativeStream {
     this.checkOpen();
-    return checked(() => open(this.#client));
+    return checked(() => open(this.#client), params);
   }
 
   /** Whether the client is closed. */
@@ -288,11 +296,11 @@ function read<T>(operation: Operation, text: string): T {
 }
 
 /** Does what throws the JSON text of an error where something is no good. */
-function checked<T>(action: () => T): T {
+function checked<T>(action: () => T, params?: readonly Param[]): T {
   try {
     return action();
   } catch (error) {
-    throw errorFromNative((error as Error).message);
+    throw errorFromNative((error as Error).message, params);
   }
 }
 

@@ -243,8 +243,12 @@ export function isProviderFailure(text: string): boolean {
   return (JSON.parse(text) as { providerFailed?: boolean }).providerFailed === true;
 }
 
-/** The error that the engine describes in this JSON text, as an instance of its class. */
-export function errorFromNative(text: string): Error {
+/**
+ * The error that the engine describes in this JSON text, as an instance of its class.
+ *
+ * @param params - The parameters of the operation that it is about, by the names that callers know them by.
+ */
+export function errorFromNative(text: string, params: readonly { readonly name: string }[] = []): Error {
   const {
     class: name,
     message,
@@ -253,15 +257,12 @@ export function errorFromNative(text: string): Error {
     class: string;
     message: string;
   };
-  const worded = inCamelCase(message);
+  const known = (name: string) => params.find((param) => camel(param.name) === name)?.name ?? name;
+  // The engine puts names of options and parameters in backquotes.
+  const worded = message.replace(/`([a-z]+(?:_[a-z]+)+)`/g, (_, name: string) => `\`${known(camel(name))}\``);
   if (name === 'TypeError') return new TypeError(worded);
-  if (details.param !== undefined) details.param = camel(details.param);
+  if (details.param !== undefined) details.param = known(camel(details.param));
   return new (CLASSES[name] ?? AutonomiError)(worded, details);
-}
-
-/** The message with the names of options and parameters, which the engine puts in backquotes, as they are here. */
-function inCamelCase(message: string): string {
-  return message.replace(/`([a-z]+(?:_[a-z]+)+)`/g, (_, name: string) => `\`${camel(name)}\``);
 }
 
 function camel(name: string): string {

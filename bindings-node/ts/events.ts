@@ -45,8 +45,6 @@ export interface FollowOptions extends StreamOptions {
     | ((event: RunEvent) => boolean | PromiseLike<boolean>)
     | null
     | undefined;
-  /** How many milliseconds the iterator may last; then it fails with an `APITimeoutError`. Default: without end. */
-  timeout?: number | undefined;
 }
 
 /** How many runs are followed. */
@@ -70,7 +68,6 @@ const FOLLOW: OptionTable = {
   cursor: readText,
   pollInterval: readTime,
   until: readUntil,
-  timeout: readTime,
 };
 
 const FOLLOW_MANY: OptionTable = { ...FOLLOW, projectId: readId };
@@ -128,7 +125,8 @@ export class EventStream {
    * ```
    *
    * @param runId - Identifier of the run.
-   * @param options - Where to begin, how often to ask, when to stop; `signal` to stop at any time.
+   * @param options - Where to begin, how often to ask, when to stop; `signal` to stop at any time; `timeout` and
+   *   `maxRetries` of the whole stream, `headers` of each request.
    * @returns A {@link RunFollower}, with `cursor`, `status` and `close`.
    * @throws {@link ConfigError} if an option is no good, or `cursor` is not one of this run.
    * @throws {@link AutonomiError} if the client is closed.

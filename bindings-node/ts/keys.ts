@@ -1,10 +1,13 @@
 /** What is done with API keys in more than one step, so that no token is lost on the way and no key is left over. */
 
 import { inspect } from 'node:util';
+import { checkNames } from './arguments.js';
 import { asyncDispose } from './dispose.js';
 import { type APIConnectionError, ConfigError, KeyRotationError, NotFoundError } from './errors.js';
 import type { AutonomiClient } from './generated/client.js';
 import type { CreateApiKeyOptions, CreatedApiKey, Known, RotatedApiKey } from './generated/models.js';
+import { CREATE_API_KEY, ROTATE_API_KEY } from './generated/operations.js';
+import { headerPairs } from './headers.js';
 import { kindOf } from './kinds.js';
 import type { CallOptions } from './options.js';
 import { MASK, maskInPrint } from './secrets.js';
@@ -31,6 +34,9 @@ export interface KeyRotation {
   readonly oldKeyDeleted: boolean;
 }
 
+/** The options of a rotation that are its own. */
+const OF_ROTATION: ReadonlySet<string> = new Set(['gracePeriodHours', 'deleteOld']);
+
 /** Puts a new token where it is kept. */
 export type StoreToken = (token: string) => unknown;
 
@@ -41,8 +47,9 @@ export async function rotateAndStore(
   store: StoreToken,
   options: RotateAndStoreOptions = {},
 ): Promise<KeyRotation> {
+  checkNames({ ...ROTATE_API_KEY, method: 'rotateAndStore' }, options, undefined, OF_ROTATION);
   if (typeof store !== 'function') throw new TypeError(`store must be a function, not ${kindOf(store)}`);
-  const { gracePeriodHours = 24, deleteOld = false, ...call } = options ?? {};
+  const { gracePeriodHours = 24, deleteOld = false, ...call } = severalTimes(options ?? {});
   if (typeof deleteOld !== 'boolean') {
     throw new TypeError(`deleteOld must be a boolean, not ${kindOf(deleteOld)}`);
   }
@@ -73,6 +80,11 @@ export async function rotateAndStore(
   return maskInPrint({ token, ...known, oldKeyExpiresAt: undefined, oldKeyDeleted: true });
 }
 
+/** Options that are good for more than one call: headers may be listed by something that can be gone through once. */
+function severalTimes<T extends CallOptions>(options: T): T {
+  return options.headers == null ? options : { ...options, headers: headerPairs(options.headers) };
+}
+
 function describe(rotated: RotatedApiKey) {
   const id = rotated.new_key?.id;
   return {
@@ -86,7 +98,10 @@ function reason(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 
-/** What a temporary key is made with; what is not said here is as for `createApiKey`. */
+/**
+ * What a temporary key is made with; what is not said here is as for `createApiKey`. `timeout`, `maxRetries` and `headers`
+ * are also those of the call that deletes it; `signal` ends the making only, so that no key is left over.
+ */
 export type TemporaryApiKeyOptions = CreateApiKeyOptions;
 
 /** Makes a key that is deleted when it is disposed of. */
@@ -96,11 +111,11 @@ export async function temporaryApiKey(
   role: Known<'admin' | 'operator' | 'viewer' | 'auditor'> | undefined,
   options: TemporaryApiKeyOptions = {},
 ): Promise<TemporaryApiKey> {
-  const created = await client.createApiKey(name, role, {
-    ...options,
-    expiresDays: options?.expiresDays ?? 1,
-  });
-  return new TemporaryApiKey(client, created);
+  checkNames({ ...CREATE_API_KEY, method: 'temporaryApiKey' }, options, undefined);
+  const given = severalTimes(options ?? {});
+  const created = await client.createApiKey(name, role, { ...given, expiresDays: given.expiresDays ?? 1 });
+  const { timeout, maxRetries, headers } = given;
+  return new TemporaryApiKey(client, created, { timeout, maxRetries, headers });
 }
 
 /**
@@ -113,11 +128,13 @@ export class TemporaryApiKey {
   /** A client that calls with this key. */
   readonly client: AutonomiClient;
   readonly #owner: AutonomiClient;
+  readonly #options: CallOptions;
   #deleted: Promise<void> | undefined;
 
   /** @internal */
-  constructor(owner: AutonomiClient, key: CreatedApiKey) {
+  constructor(owner: AutonomiClient, key: CreatedApiKey, options: CallOptions) {
     this.#owner = owner;
+    this.#options = options;
     this.key = key;
     this.client = owner.withOptions({ token: key.token });
   }
@@ -135,18 +152,20 @@ export class TemporaryApiKey {
   /**
    * Deletes the key and closes its client. The second time, does nothing; after a failure, tries again.
    *
+   * @param options - `signal`, `timeout`, `maxRetries` and `headers` of this call; what is not given is as the key was
+   *   made with.
    * @throws {@link APIConnectionError} or another error of a call if the key could not be deleted; it stops working when
    *   it expires.
    */
-  dispose(): Promise<void> {
+  dispose(options?: CallOptions): Promise<void> {
     this.client.close();
-    this.#deleted ??= this.#delete();
+    this.#deleted ??= this.#delete(options);
     return this.#deleted;
   }
 
-  async #delete(): Promise<void> {
+  async #delete(options: CallOptions | undefined): Promise<void> {
     try {
-      await this.#owner.deleteApiKey(this.id);
+      await this.#owner.deleteApiKey(this.id, { ...this.#options, ...options });
     } catch (error) {
       // That it is gone is all that is wanted.
       if (error instanceof NotFoundError) return;

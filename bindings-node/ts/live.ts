@@ -86,11 +86,10 @@ export function openEvents(
 
 /** Opens the stream of the dashboard's messages. */
 export function openDashboard(engine: Engine, options: WatchOptions | undefined): DashboardStream {
-  const { signal, read } = readOptions('watch', WATCH, options);
-  const subscribe = typeof read.subscribe === 'string' ? read.subscribe : null;
+  const { text, signal } = readOptions('watch', WATCH, options);
   return new DashboardStream(
     engine,
-    engine.open((client) => native.Stream.watch(client, subscribe)),
+    engine.open((client) => native.Stream.watch(client, text)),
     signal,
   );
 }

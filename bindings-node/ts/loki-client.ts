@@ -63,7 +63,7 @@ export class LokiClient extends LokiOperations {
   /**
    * Gives live events as they happen, each exactly once; see {@link AutonomiClient.events}.
    *
-   * @param options - Which ones; `signal` stops at any time.
+   * @param options - Which ones; `signal` stops at any time; `timeout`, `maxRetries` and `headers`.
    * @returns A {@link LiveEventStream}, with `close`.
    * @throws {@link ConfigError} if an option is no good; the message names it.
    * @throws {@link AutonomiError} if the client is closed.
@@ -77,12 +77,13 @@ export class LokiClient extends LokiOperations {
    * Calls a function for each live event, in order, on the event loop. If it gives a promise, the next event waits for
    * it: a slow one gets all events, later. When the connection is lost, it is made again; see {@link LiveEventStream}.
    *
-   * A subscription keeps the process alive.
+   * A subscription keeps the process alive. When its `timeout` is over, `onError` gets an `APITimeoutError`, and it ends.
    *
    * `GET /api/events`.
    *
    * @param callback - The function.
-   * @param options - Which events, `signal` to end the subscription, and what becomes of errors.
+   * @param options - Which events, `signal` or `timeout` to end the subscription, `maxRetries`, `headers`, and what becomes
+   *   of errors.
    * @returns A function that ends the subscription: afterwards, nothing is delivered any more.
    * @throws {@link ConfigError} if an option is no good; the message names it.
    * @throws {@link AutonomiError} if the client is closed.
@@ -127,6 +128,8 @@ class Subscription {
   readonly #signal: AbortSignal | undefined;
   readonly #callback: (event: LiveEvent) => unknown;
   readonly #onError: ((error: unknown) => void) | undefined;
+  /** When its time is over, as `performance.now` counts. */
+  readonly #deadline: number;
   #isEnded = false;
 
   constructor(
@@ -136,6 +139,7 @@ class Subscription {
     options: LiveOptions,
   ) {
     this.#engine = engineOf(client);
+    this.#deadline = performance.now() + (options.timeout ?? Number.POSITIVE_INFINITY);
     this.#stream = openEvents(this.#engine, options, 'subscribe');
     this.#signal = options.signal;
     this.#callback = callback;
@@ -152,7 +156,7 @@ class Subscription {
         if (this.#isUnwanted()) return;
         this.#report(error);
         // Nothing that time could heal.
-        if (error instanceof ConfigError) return;
+        if (error instanceof ConfigError || performance.now() >= this.#deadline) return;
         await new Promise((resolve) => setTimeout(resolve, LEAST_PAUSE));
         continue;
       }

@@ -15,7 +15,7 @@ export interface NativeModule {
   Stream: {
     follow(client: NativeClient, options: string): NativeStream;
     live(client: NativeClient, options: string): NativeStream;
-    watch(client: NativeClient, subscribe: string | null): NativeStream;
+    watch(client: NativeClient, options: string): NativeStream;
     endOfRun(client: NativeClient, options: string): NativeStream;
     pages(client: NativeClient, operation: string, argumentList: string, options: string): NativeStream;
   };

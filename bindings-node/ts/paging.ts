@@ -6,8 +6,8 @@ import type { AutonomiError, ConfigError, NotAvailableError } from './errors.js'
 import { headerPairs } from './headers.js';
 import { type CallOptions, checkCount, checkRetries, checkTimeout } from './options.js';
 import { native } from './runtime.js';
+import { checkSignal } from './signals.js';
 import { Stream } from './stream.js';
-import { checkSignal } from './stream-options.js';
 
 /** How a list is gone through. `timeout`, `maxRetries` and `headers` are those of the call for each page. */
 export interface PageOptions extends CallOptions {
@@ -72,7 +72,7 @@ export function openPages<T>(
   const others = operation.params.filter(({ name }) => name !== limit && name !== offset);
   checkNames({ ...operation, method, params: others }, options, params, PAGE_OPTIONS);
   const text = encodeArguments({ ...operation, method }, values);
-  const signal = options?.signal == null ? undefined : checkSignal('signal', options.signal);
+  const signal = options?.signal == null ? undefined : checkSignal(options.signal);
   const terms = JSON.stringify({
     maxItems: count('maxItems', options?.maxItems, 0),
     pageSize: count('pageSize', options?.pageSize, 1),
@@ -80,7 +80,10 @@ export function openPages<T>(
     maxRetries: checkRetries(options?.maxRetries ?? undefined),
     headers: options?.headers == null ? undefined : headerPairs(options.headers),
   });
-  const stream = engine.open((client) => native.Stream.pages(client, operation.name, text, terms));
+  const stream = engine.open(
+    (client) => native.Stream.pages(client, operation.name, text, terms),
+    operation.params,
+  );
   return new Pager<T>(engine, stream, signal);
 }
 

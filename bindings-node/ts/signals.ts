@@ -1,3 +1,25 @@
+/** Signals that callers give: that they are some, why they were aborted, and whom that ends. */
+
+import { kindOf } from './kinds.js';
+
+/** @throws TypeError unless it is one, of this or another realm, or of a library. */
+export function checkSignal(value: unknown): AbortSignal {
+  const { aborted, addEventListener, removeEventListener } = Object(value) as Partial<AbortSignal>;
+  const isSignal =
+    typeof aborted === 'boolean' &&
+    typeof addEventListener === 'function' &&
+    typeof removeEventListener === 'function';
+  if (!isSignal) throw new TypeError(`signal must be an AbortSignal, not ${kindOf(value)}`);
+  return value as AbortSignal;
+}
+
+/** What is thrown for a signal that was aborted; those of libraries may give no reason. */
+export function reasonOf(signal: AbortSignal): unknown {
+  return signal.reason === undefined
+    ? new DOMException('This operation was aborted', 'AbortError')
+    : signal.reason;
+}
+
 /** Signals that many calls have in common: one listener for all of them, since Node.js warns of more than ten. */
 
 const watched = new WeakMap<AbortSignal, Watch>();

@@ -1,10 +1,11 @@
 /** Reads what streams are opened with, and writes it as the native side takes it. */
 
-import { isDate } from 'node:util/types';
 import type { ConfigError } from './errors.js';
+import { type HeaderList, headerPairs } from './headers.js';
 import { isTorn, kindOf } from './kinds.js';
-import { checkCount, checkTimeout } from './options.js';
-import { timestampText } from './timestamps.js';
+import { checkCount, checkRetries, checkTimeout } from './options.js';
+import { checkSignal } from './signals.js';
+import { dateText, whyNoTimestamp } from './timestamps.js';
 
 /** An array, a set, or whatever else can be iterated, but no string, whose characters nobody means. */
 export type Several<T> = Iterable<T> & object;
@@ -13,12 +14,20 @@ export type Several<T> = Iterable<T> & object;
 export interface StreamOptions {
   /** Ends the stream when it is aborted: who waits for an event, or asks for one later, gets the signal's reason. */
   signal?: AbortSignal | undefined;
+  /** How many milliseconds the stream may last; then it fails with an `APITimeoutError`. Default: without end. */
+  timeout?: number | undefined;
+  /**
+   * How many failures in a row are waited out; the next one is thrown, and the stream can be asked again. That of the
+   * client does not count here. Default: as many as come, once the server has answered.
+   */
+  maxRetries?: number | undefined;
+  /** Headers that are sent with each request of the stream; one of the client's of the same name is left out. */
+  headers?: HeaderList | undefined;
 }
 
 /** What a stream is opened with. */
 export interface Opening {
-  /** What was read, by name, and the JSON text of it for the native side. */
-  readonly read: Readonly<Record<string, unknown>>;
+  /** What was read, by name, as JSON text for the native side. */
   readonly text: string;
   readonly signal: AbortSignal | undefined;
 }
@@ -29,8 +38,15 @@ type Read = (name: string, value: unknown) => unknown;
 /** How the options of one method are read. */
 export type OptionTable = Readonly<Record<string, Read>>;
 
+/** How {@link StreamOptions} are read, but for the signal, which stays on this side. */
+const TERMS: OptionTable = {
+  timeout: checkTimeout,
+  maxRetries: (_, value) => checkRetries(value),
+  headers: (_, value) => headerPairs(value),
+};
+
 /**
- * The options of a method, and arguments that have been read already.
+ * The options of a method, those of every stream among them, and arguments that have been read already.
  *
  * @throws TypeError if there is no such option, or it is of the wrong type.
  * @throws {@link ConfigError} naming the option that is no good.
@@ -47,26 +63,18 @@ export function readOptions(
     throw new TypeError(`options of ${method} must be an object, not ${kindOf(options)}`);
   }
   for (const [name, value] of Object.entries(options ?? {})) {
-    const isSignal = name === 'signal';
-    const reader = isSignal ? checkSignal : Object.hasOwn(table, name) ? table[name] : undefined;
-    if (!reader) throw new TypeError(`${method} has no option ${name}`);
+    const known = Object.hasOwn(table, name) ? table : TERMS;
+    const reader = Object.hasOwn(known, name) ? known[name] : undefined;
+    if (!reader && name !== 'signal') throw new TypeError(`${method} has no option ${name}`);
     if (value == null) continue;
-    if (isSignal) signal = checkSignal(name, value);
-    else found[name] = reader(name, value);
+    if (reader) found[name] = reader(name, value);
+    else signal = checkSignal(value);
   }
-  return { read: found, text: JSON.stringify(found), signal };
+  return { text: JSON.stringify(found), signal };
 }
 
 function mismatch(name: string, expected: string, value: unknown): TypeError {
   return new TypeError(`${name} must be ${expected}, not ${kindOf(value)}`);
-}
-
-/** @throws TypeError unless it is one. */
-export function checkSignal(name: string, value: unknown): AbortSignal {
-  if (typeof (value as Partial<AbortSignal>).addEventListener !== 'function') {
-    throw mismatch(name, 'an AbortSignal', value);
-  }
-  return value as AbortSignal;
 }
 
 export function readId(name: string, value: unknown): number | string {
@@ -98,12 +106,11 @@ export function readTexts(name: string, value: unknown): string[] {
 
 /** A timestamp, as text. */
 export function readMoment(name: string, value: unknown): string {
-  if (isText(value)) return value;
-  if (!isDate(value)) throw mismatch(name, 'a string or a Date', value);
-  if (Number.isNaN(value.getTime())) {
-    throw new TypeError(`${name} must be a string or a Date, not one that is invalid`);
+  const text = isText(value) ? value : dateText(value);
+  if (text === undefined) {
+    throw new TypeError(`${name} must be a string or a Date, not ${whyNoTimestamp(value)}`);
   }
-  return timestampText(value);
+  return text;
 }
 
 /** The states in which to stop; a function is kept on this side. */

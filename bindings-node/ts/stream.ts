@@ -3,6 +3,7 @@
 import { asyncDispose } from './dispose.js';
 import type { Engine } from './engine.js';
 import type { NativeStream } from './native.js';
+import { reasonOf } from './signals.js';
 
 /** Says of an event whether it was the last one. */
 export type Until<T> = (event: T) => unknown;
@@ -126,7 +127,7 @@ export abstract class Stream<T> implements AsyncIterableIterator<T> {
       await this.#askUntil();
       for (;;) {
         this.#listen();
-        if (this.#state === 'aborted') throw this.#signal?.reason;
+        if (this.#state === 'aborted' && this.#signal) throw reasonOf(this.#signal);
         if (this.#state !== 'open') return END;
         this.#engine.checkOpen();
         if (this.#given < this.#events.length) return this.#give();

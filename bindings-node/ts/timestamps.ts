@@ -17,7 +17,19 @@ export function parseTimestamp(text: string): Date {
   return new Date(milliseconds);
 }
 
-/** The text of a timestamp that a caller gives: as it is, or that of a date. */
-export function timestampText(value: string | Date): string {
-  return isDate(value) ? value.toISOString() : value;
+/** The text of a date that a caller gives, if servers can read it. */
+export function dateText(value: unknown): string | undefined {
+  if (!isDate(value) || Number.isNaN(value.getTime())) return undefined;
+  const text = value.toISOString();
+  // Years with a sign are beyond the calendar of others.
+  return /^\d/.test(text) ? text : undefined;
+}
+
+/** What is given instead of a timestamp, and what to give. */
+export function whyNoTimestamp(value: unknown): string {
+  if (isDate(value)) {
+    return Number.isNaN(value.getTime()) ? 'one that is invalid' : 'one beyond the years 0 to 9999';
+  }
+  if (typeof value !== 'number') return kindOf(value);
+  return `${kindOf(value)}; a Date is made of milliseconds by new Date(milliseconds)`;
 }

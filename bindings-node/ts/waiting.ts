@@ -7,15 +7,16 @@ import { native } from './runtime.js';
 import { Stream } from './stream.js';
 import { type OptionTable, readId, readOptions, readTime, type StreamOptions } from './stream-options.js';
 
-/** How the end of a run is waited for. */
+/**
+ * How the end of a run is waited for. `timeout` is that of the whole wait, without end unless it is given; `maxRetries` is
+ * how many failures in a row are waited out, as many as come unless it is given; `headers` go with each look at the run.
+ */
 export interface WaitOptions extends StreamOptions {
-  /** How many milliseconds are waited at the most; then it fails with an `APITimeoutError`. Default: without end. */
-  timeout?: number | undefined;
   /** About how many milliseconds pass from one look at the run to the next. Default: 2000. */
   pollInterval?: number | undefined;
 }
 
-const WAIT: OptionTable = { timeout: readTime, pollInterval: readTime };
+const WAIT: OptionTable = { pollInterval: readTime };
 
 /** Gives the run, once. */
 class EndOfRun extends Stream<Run> {}

@@ -12,6 +12,7 @@ from loki_mode_sdk.generated.aio_paging import AsyncPagedOperations
 from loki_mode_sdk.keys import Rotation, TemporaryKey
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
     from typing import Any, Callable, TypeVar
 
@@ -39,7 +40,7 @@ class AsyncTemporaryApiKey(TemporaryKey):
         self._owner = owner
 
     async def __aenter__(self: Self) -> Self:
-        self._created = await self._owner.create_api_key(self._name, **self._wanted)
+        self._created = await self._owner.create_api_key(self._name, **self._wanted, **self._call)
         self.client = self._owner.with_options(token=self._created.token)
         return self
 
@@ -51,7 +52,7 @@ class AsyncTemporaryApiKey(TemporaryKey):
     ) -> None:
         await self.client.aclose()
         try:
-            await self._owner.delete_api_key(self.id)
+            await self._owner.delete_api_key(self.id, **self._call)
         except NotFoundError:
             # That it is gone is all that is wanted.
             pass
@@ -66,13 +67,27 @@ class AsyncHelpers(AsyncPagedOperations, AsyncOperations):
 
     _native: _native.Client
 
-    async def wait_for_run(self, run_id: int | str, *, timeout: float | None = None, poll_interval: float = 2.0) -> Run:
+    async def wait_for_run(
+        self,
+        run_id: int | str,
+        *,
+        timeout: float | None = None,
+        poll_interval: float = 2.0,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Run:
         """Waits until a run has ended, in whatever state, and returns it.
 
         What it takes and raises is the same as for `AutonomiClient.wait_for_run`.
         """
         stream: AsyncStream[Run] = AsyncStream(
-            self._native, "end_of_run", run_id=run_id, timeout=timeout, poll_interval=poll_interval
+            self._native,
+            "end_of_run",
+            run_id=run_id,
+            timeout=timeout,
+            poll_interval=poll_interval,
+            max_retries=max_retries,
+            headers=headers,
         )
         async with stream:
             return await stream.__anext__()
@@ -84,6 +99,9 @@ class AsyncHelpers(AsyncPagedOperations, AsyncOperations):
         *,
         grace_period_hours: int = 24,
         delete_old: bool = False,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> KeyRotation:
         """Rotates an API key and hands the new token to `store`, which may be an `async def`.
 
@@ -92,13 +110,14 @@ class AsyncHelpers(AsyncPagedOperations, AsyncOperations):
         `KeyRotationError`, once the key is rotated.
         """
         rotation = Rotation(store, grace_period_hours, delete_old)
+        call: dict[str, Any] = {"timeout": timeout, "max_retries": max_retries, "headers": headers}
         with rotation.storing():
-            stored = store(rotation.rotated(await self.rotate_api_key(identifier, grace_period_hours)))
+            stored = store(rotation.rotated(await self.rotate_api_key(identifier, grace_period_hours, **call)))
             if inspect.isawaitable(stored):
                 await stored
         if delete_old:
             with rotation.deleting():
-                await self.delete_api_key(rotation.old_key_id())
+                await self.delete_api_key(rotation.old_key_id(), **call)
         return rotation.done(delete_old)
 
     def temporary_api_key(
@@ -109,13 +128,16 @@ class AsyncHelpers(AsyncPagedOperations, AsyncOperations):
         scopes: list[str] | None = None,
         expires_days: int = 1,
         description: str | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncTemporaryApiKey:
         """Returns an API key that exists during an `async with` block.
 
         What it takes, gives and raises is the same as for `AutonomiClient.temporary_api_key`.
         """
         owner: Any = self
-        return AsyncTemporaryApiKey(owner, name, role, scopes, expires_days, description)
+        return AsyncTemporaryApiKey(owner, name, role, scopes, expires_days, description, timeout, max_retries, headers)
 
 
 # Tracebacks and `help()` name classes by the path that users import.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
+import time
 from typing import TYPE_CHECKING
 
 from loki_mode_sdk.aio import AsyncBaseClient, AsyncCalls
@@ -13,7 +15,7 @@ from loki_mode_sdk.generated.aio_loki import AsyncLokiOperations
 from loki_mode_sdk.loki_client import check_functions, log_error, log_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Generator, Iterable
+    from collections.abc import Awaitable, Generator, Iterable, Mapping
     from typing import Any, Callable
 
     from loki_mode_sdk.aio_streams import AsyncLiveEventStream
@@ -44,6 +46,9 @@ class AsyncLokiClient(AsyncBaseClient, AsyncLokiOperations, AsyncLiveOperations)
         types: Iterable[LiveEventType | str] | None = None,
         min_level: str | None = None,
         history: int | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
         on_error: Callable[[Exception], object] | None = None,
     ) -> Callable[[], None]:
         """Calls a function, which may be an `async def`, for each live event, in order, in a task of its own.
@@ -65,6 +70,11 @@ class AsyncLokiClient(AsyncBaseClient, AsyncLokiOperations, AsyncLiveOperations)
                 `error`. Default: all.
             history: How many of the latest events to begin with; servers remember 1000. Default:
                 none.
+            timeout: Seconds that the subscription may last; then `on_error` gets an
+                `APITimeoutError`, and it ends. Default: without end.
+            max_retries: How many failures in a row to connect are waited out before `on_error`
+                hears of one. Default: as many as come, once there was a connection.
+            headers: Headers to send with each request, beside the client's.
             on_error: Is called, in that task, with errors of the subscription itself, for example
                 an `AuthenticationError`; it may be an `async def`, too. After each it goes on, with
                 longer and longer pauses. Default: they go to the logger `loki_mode_sdk`.
@@ -81,8 +91,17 @@ class AsyncLokiClient(AsyncBaseClient, AsyncLokiOperations, AsyncLiveOperations)
         """
         check_functions(callback, on_error)
         loop = asyncio.get_running_loop()
-        stream = self.events(session_id=session_id, types=types, min_level=min_level, history=history)
-        subscription = _Subscription(stream, callback, on_error or log_error)
+        stream = self.events(
+            session_id=session_id,
+            types=types,
+            min_level=min_level,
+            history=history,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        subscription = _Subscription(stream, callback, on_error or log_error, deadline)
         self._subscriptions = [known for known in self._subscriptions if not known.task.done()]
         self._subscriptions.append(subscription)
         subscription.task = loop.create_task(subscription.run())
@@ -129,8 +148,9 @@ class _Subscription:
         stream: AsyncLiveEventStream,
         callback: Callable[[LiveEvent], object],
         on_error: Callable[[Exception], object],
+        deadline: float,
     ) -> None:
-        self._stream, self._callback, self._on_error = stream, callback, on_error
+        self._stream, self._callback, self._on_error, self._deadline = stream, callback, on_error, deadline
 
     async def run(self) -> None:
         async with self._stream as stream:
@@ -146,6 +166,8 @@ class _Subscription:
                     return
                 except Exception as error:
                     await self._call(self._on_error, error)
+                    if time.monotonic() >= self._deadline:
+                        return
                 else:
                     # It may have been ended when the event was there, but not this task's turn.
                     if not stream.closed:

@@ -177,6 +177,8 @@ class AsyncEventStream:
         poll_interval: float = 2.0,
         until: RunStatus | str | Iterable[RunStatus | str] | Callable[[RunEvent], object] | None = None,
         timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncRunFollower:
         """Follows a run: returns an asynchronous iterator that waits for its events.
 
@@ -192,6 +194,8 @@ class AsyncEventStream:
             poll_interval=poll_interval,
             until=until,
             timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
         )
 
     def follow_many(
@@ -204,6 +208,8 @@ class AsyncEventStream:
         poll_interval: float = 2.0,
         until: RunStatus | str | Iterable[RunStatus | str] | Callable[[RunEvent], object] | None = None,
         timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncRunFollower:
         """Follows many runs: returns an asynchronous iterator that waits for the events of all.
 
@@ -219,6 +225,8 @@ class AsyncEventStream:
             poll_interval=poll_interval,
             until=until,
             timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
         )
 
 
@@ -233,21 +241,47 @@ class AsyncLiveOperations:
         types: Iterable[LiveEventType | str] | None = None,
         min_level: LogLevel | str | None = None,
         history: int | None = None,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncLiveEventStream:
         """Returns an asynchronous iterator of live events, as they happen, each exactly once.
 
         What it takes, gives and raises is the same as for `AutonomiClient.events`.
         """
         return AsyncLiveEventStream(
-            self._native, "events", session_id=session_id, types=types, min_level=min_level, history=history
+            self._native,
+            "events",
+            session_id=session_id,
+            types=types,
+            min_level=min_level,
+            history=history,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
         )
 
-    def watch(self, subscribe: Any = None) -> AsyncDashboardStream:
+    def watch(
+        self,
+        subscribe: Any = None,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncDashboardStream:
         """Returns an asynchronous iterator of the dashboard's messages.
 
         What it takes, gives and raises is the same as for `AutonomiClient.watch`.
         """
-        return AsyncDashboardStream(self._native, "watch", subscribe=subscribe)
+        return AsyncDashboardStream(
+            self._native,
+            "watch",
+            subscribe=subscribe,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
 
 
 for _class in (

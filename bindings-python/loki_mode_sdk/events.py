@@ -76,6 +76,8 @@ class EventStream:
         poll_interval: float = 2.0,
         until: RunStatus | str | Iterable[RunStatus | str] | Callable[[RunEvent], object] | None = None,
         timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> RunFollower:
         """Follows a run: returns an iterator that waits for its events and gives each exactly once.
 
@@ -95,6 +97,9 @@ class EventStream:
                 the next event is wanted, that is when this one was dealt with.
             timeout: Seconds that the iterator may last; then it raises `APITimeoutError`. Default:
                 without end.
+            max_retries: How many failures in a row are waited out; the next one is raised, and the
+                iterator can be asked again. Default: as many as come, once the server has answered.
+            headers: Headers to send with each request, beside the client's.
 
         Returns:
             A `RunFollower`, with `cursor`, `status` and `close`.
@@ -114,6 +119,8 @@ class EventStream:
             poll_interval=poll_interval,
             until=until,
             timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
         )
 
     def follow_many(
@@ -126,6 +133,8 @@ class EventStream:
         poll_interval: float = 2.0,
         until: RunStatus | str | Iterable[RunStatus | str] | Callable[[RunEvent], object] | None = None,
         timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> RunFollower:
         """Follows many runs in one thread; `run_id` of an event says which run it is of.
 
@@ -146,6 +155,9 @@ class EventStream:
             until: When to stop following a run; see `follow`. A function ends the whole iterator.
             timeout: Seconds that the iterator may last; then it raises `APITimeoutError`. Default:
                 without end.
+            max_retries: How many failures in a row are waited out; the next one is raised, and the
+                iterator can be asked again. Default: as many as come, once the server has answered.
+            headers: Headers to send with each request, beside the client's.
 
         Returns:
             A `RunFollower`, with `cursor`, `status_of` and `close`.
@@ -167,4 +179,6 @@ class EventStream:
             poll_interval=poll_interval,
             until=until,
             timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
         )

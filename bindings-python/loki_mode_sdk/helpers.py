@@ -7,6 +7,7 @@ from loki_mode_sdk.generated.paging import PagedOperations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any, Callable
 
     from loki_mode_sdk import _native
@@ -22,7 +23,15 @@ class Helpers(PagedOperations, Operations):
 
     _native: _native.Client
 
-    def wait_for_run(self, run_id: int | str, *, timeout: float | None = None, poll_interval: float = 2.0) -> Run:
+    def wait_for_run(
+        self,
+        run_id: int | str,
+        *,
+        timeout: float | None = None,
+        poll_interval: float = 2.0,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Run:
         """Waits until a run has ended, in whatever state, and returns it.
 
         While the server cannot be reached, is overloaded or restarts, it waits and tries again.
@@ -33,6 +42,9 @@ class Helpers(PagedOperations, Operations):
             run_id: Identifier of the run.
             timeout: Seconds that are waited at the most. Default: without end.
             poll_interval: About how many seconds pass from one look at the run to the next.
+            max_retries: How many failures in a row are waited out; the next one is raised. Default:
+                as many as come, once the server has answered.
+            headers: Headers to send with each request, beside the client's.
 
         Returns:
             The `Run` as it is when it has ended.
@@ -50,7 +62,16 @@ class Helpers(PagedOperations, Operations):
         """
         from loki_mode_sdk.streams import Stream
 
-        with Stream(self._native, "end_of_run", run_id=run_id, timeout=timeout, poll_interval=poll_interval) as stream:
+        stream = Stream(
+            self._native,
+            "end_of_run",
+            run_id=run_id,
+            timeout=timeout,
+            poll_interval=poll_interval,
+            max_retries=max_retries,
+            headers=headers,
+        )
+        with stream:
             run: Run = next(stream)
             return run
 
@@ -61,6 +82,9 @@ class Helpers(PagedOperations, Operations):
         *,
         grace_period_hours: int = 24,
         delete_old: bool = False,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> KeyRotation:
         """Rotates an API key and hands the new token to `store`.
 
@@ -75,6 +99,11 @@ class Helpers(PagedOperations, Operations):
             store: A function that puts the new token where it is kept.
             grace_period_hours: Hours for which the old token keeps working: 1 or more.
             delete_old: Whether the old key is deleted once the new token is stored.
+            timeout: Seconds that each of the calls may take, retries included. Default: the
+                client's.
+            max_retries: How often a failed attempt is repeated where repeating is safe. Default: the
+                client's.
+            headers: Headers to send with each of the calls, beside the client's.
 
         Returns:
             A `KeyRotation`: the new token, which keys there are, and until when the old one works.
@@ -94,11 +123,12 @@ class Helpers(PagedOperations, Operations):
         from loki_mode_sdk.keys import Rotation
 
         rotation = Rotation(store, grace_period_hours, delete_old)
+        call: dict[str, Any] = {"timeout": timeout, "max_retries": max_retries, "headers": headers}
         with rotation.storing():
-            store(rotation.rotated(self.rotate_api_key(identifier, grace_period_hours)))
+            store(rotation.rotated(self.rotate_api_key(identifier, grace_period_hours, **call)))
         if delete_old:
             with rotation.deleting():
-                self.delete_api_key(rotation.old_key_id())
+                self.delete_api_key(rotation.old_key_id(), **call)
         return rotation.done(delete_old)
 
     def temporary_api_key(
@@ -109,6 +139,9 @@ class Helpers(PagedOperations, Operations):
         scopes: list[str] | None = None,
         expires_days: int = 1,
         description: str | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> TemporaryApiKey:
         """Returns an API key that exists during a `with` block.
 
@@ -125,6 +158,11 @@ class Helpers(PagedOperations, Operations):
             scopes: Scopes of the key, instead of a role.
             expires_days: Days until it stops working, should it not be deleted.
             description: What the key is for.
+            timeout: Seconds that each of the calls may take, retries included. Default: the
+                client's.
+            max_retries: How often a failed attempt is repeated where repeating is safe. Default: the
+                client's.
+            headers: Headers to send with each of the calls, beside the client's.
 
         Returns:
             A `TemporaryApiKey`, with `id`, `token` and a `client` that calls with it.
@@ -136,4 +174,4 @@ class Helpers(PagedOperations, Operations):
         from loki_mode_sdk.keys import TemporaryApiKey
 
         owner: Any = self
-        return TemporaryApiKey(owner, name, role, scopes, expires_days, description)
+        return TemporaryApiKey(owner, name, role, scopes, expires_days, description, timeout, max_retries, headers)

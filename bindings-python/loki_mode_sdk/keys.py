@@ -6,6 +6,7 @@ from loki_mode_sdk.errors import ConfigError, KeyRotationError, NotFoundError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
     from typing import Any, Callable, NoReturn, TypeVar
 
@@ -167,8 +168,12 @@ class TemporaryKey:
         scopes: list[str] | None,
         expires_days: int,
         description: str | None,
+        timeout: float | None,
+        max_retries: int | None,
+        headers: Mapping[str, str] | None,
     ) -> None:
         self._name = name
+        self._call: dict[str, Any] = {"timeout": timeout, "max_retries": max_retries, "headers": headers}
         self._wanted: dict[str, Any] = {
             "role": role,
             "scopes": scopes,
@@ -228,7 +233,7 @@ class TemporaryApiKey(TemporaryKey):
         self._owner = owner
 
     def __enter__(self: Self) -> Self:
-        self._created = self._owner.create_api_key(self._name, **self._wanted)
+        self._created = self._owner.create_api_key(self._name, **self._wanted, **self._call)
         self.client = self._owner.with_options(token=self._created.token)
         return self
 
@@ -240,7 +245,7 @@ class TemporaryApiKey(TemporaryKey):
     ) -> None:
         self.client.close()
         try:
-            self._owner.delete_api_key(self.id)
+            self._owner.delete_api_key(self.id, **self._call)
         except NotFoundError:
             # That it is gone is all that is wanted.
             pass

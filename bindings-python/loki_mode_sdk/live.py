@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from loki_mode_sdk import _native
@@ -26,6 +26,10 @@ class LiveOperations:
         types: Iterable[LiveEventType | str] | None = None,
         min_level: LogLevel | str | None = None,
         history: int | None = None,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> LiveEventStream:
         """Returns an iterator of live events, as they happen, each exactly once.
 
@@ -42,6 +46,12 @@ class LiveOperations:
                 `error`. Default: all.
             history: How many of the latest events to begin with; servers remember 1000. Default:
                 none.
+            timeout: Seconds that the iterator may last; then it raises `APITimeoutError`. Default:
+                without end.
+            max_retries: How many failures in a row to connect are waited out; the next one is
+                raised, and the iterator can be asked again. Default: as many as come, once there
+                was a connection.
+            headers: Headers to send with each request, beside the client's.
 
         Returns:
             A `LiveEventStream`, with `close`.
@@ -53,10 +63,25 @@ class LiveOperations:
         from loki_mode_sdk.streams import LiveEventStream
 
         return LiveEventStream(
-            self._native, "events", session_id=session_id, types=types, min_level=min_level, history=history
+            self._native,
+            "events",
+            session_id=session_id,
+            types=types,
+            min_level=min_level,
+            history=history,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
         )
 
-    def watch(self, subscribe: Any = None) -> DashboardStream:
+    def watch(
+        self,
+        subscribe: Any = None,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> DashboardStream:
         """Returns an iterator of the messages by which a dashboard tells of changes of projects and tasks.
 
         It connects when the first message is asked for. The token travels in the query of that
@@ -67,6 +92,12 @@ class LiveOperations:
         Args:
             subscribe: What to subscribe to, as JSON. The servers that are known confirm it, and
                 send everything to everybody. Default: nothing is sent.
+            timeout: Seconds that the iterator may last; then it raises `APITimeoutError`. Default:
+                without end.
+            max_retries: How many failures in a row to connect are waited out; the next one is
+                raised, and the iterator can be asked again. Default: as many as come, once there
+                was a connection.
+            headers: Headers to send with each handshake, beside the client's.
 
         Returns:
             A `DashboardStream`, with `close`.
@@ -78,4 +109,11 @@ class LiveOperations:
         """
         from loki_mode_sdk.streams import DashboardStream
 
-        return DashboardStream(self._native, "watch", subscribe=subscribe)
+        return DashboardStream(
+            self._native,
+            "watch",
+            subscribe=subscribe,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 
 from loki_mode_sdk.client import BaseClient
 from loki_mode_sdk.errors import ConfigError
@@ -13,7 +15,7 @@ from loki_mode_sdk.live import LiveOperations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
     from typing import Any, Callable, TypeVar
 
@@ -49,6 +51,9 @@ class LokiClient(BaseClient["Token"], LokiOperations, LiveOperations):
         types: Iterable[LiveEventType | str] | None = None,
         min_level: str | None = None,
         history: int | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
         on_error: Callable[[Exception], object] | None = None,
     ) -> Callable[[], None]:
         """Calls a function for each live event, in order, on a thread of its own.
@@ -68,6 +73,11 @@ class LokiClient(BaseClient["Token"], LokiOperations, LiveOperations):
                 `error`. Default: all.
             history: How many of the latest events to begin with; servers remember 1000. Default:
                 none.
+            timeout: Seconds that the subscription may last; then `on_error` gets an
+                `APITimeoutError`, and it ends. Default: without end.
+            max_retries: How many failures in a row to connect are waited out before `on_error`
+                hears of one. Default: as many as come, once there was a connection.
+            headers: Headers to send with each request, beside the client's.
             on_error: Is called, on that thread, with errors of the subscription itself, for example
                 an `AuthenticationError`. After each it goes on, with longer and longer pauses.
                 Default: they go to the logger `loki_mode_sdk`.
@@ -81,8 +91,17 @@ class LokiClient(BaseClient["Token"], LokiOperations, LiveOperations):
             TypeError: An argument has the wrong type.
         """
         check_functions(callback, on_error)
-        stream = self.events(session_id=session_id, types=types, min_level=min_level, history=history)
-        subscription = _Subscription(stream, callback, on_error or log_error)
+        stream = self.events(
+            session_id=session_id,
+            types=types,
+            min_level=min_level,
+            history=history,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        subscription = _Subscription(stream, callback, on_error or log_error, deadline)
         self._subscriptions = [known for known in self._subscriptions if known.is_alive()]
         self._subscriptions.append(subscription)
         subscription.start()
@@ -114,9 +133,10 @@ class _Subscription(threading.Thread):
         stream: LiveEventStream,
         callback: Callable[[LiveEvent], object],
         on_error: Callable[[Exception], object],
+        deadline: float,
     ) -> None:
         super().__init__(name="loki-mode-subscription", daemon=True)
-        self._stream, self._callback, self._on_error = stream, callback, on_error
+        self._stream, self._callback, self._on_error, self._deadline = stream, callback, on_error, deadline
 
     def run(self) -> None:
         with self._stream as stream:
@@ -132,6 +152,8 @@ class _Subscription(threading.Thread):
                     return
                 except Exception as error:
                     self._call(self._on_error, error)
+                    if time.monotonic() >= self._deadline:
+                        return
                 else:
                     self._call(self._callback, event)
 

@@ -6,7 +6,7 @@ use loki_mode_spec::{Need, Operation, Param, ParamType};
 use serde_json::value::RawValue;
 
 use crate::error::Error;
-use crate::events::parse_timestamp;
+use crate::events::parse_timestamp_in_utc;
 
 /// One argument.
 #[derive(Clone, PartialEq)]
@@ -276,7 +276,7 @@ fn check(operation: &Operation, param: &Param, value: Option<&Value>) -> Result<
         ParamType::Object => (kind == Kind::Object, "an object"),
     };
     if fits {
-        if param.ty == ParamType::Timestamp && parse_timestamp(&value.to_text()).is_none() {
+        if param.ty == ParamType::Timestamp && parse_timestamp_in_utc(&value.to_text()).is_none() {
             let expected = "a date like 2026-11-21, or a timestamp like 2026-11-21T22:49:47Z";
             return Err(Error::config(
                 name,

@@ -71,8 +71,9 @@ impl Settings {
             let seconds = text.trim().parse().map_err(|_| wrong(TIMEOUT, "a number of seconds", &text))?;
             timeout_from_seconds(TIMEOUT, seconds)
         });
-        let max_retries = read("max_retries", MAX_RETRIES)
-            .map(|text| text.trim().parse().map_err(|_| wrong(MAX_RETRIES, "a count", &text)));
+        let max_retries = read("max_retries", MAX_RETRIES).map(|text| {
+            text.trim().parse().map_err(|_| wrong(MAX_RETRIES, "an integer of 0 or more", &text))
+        });
         let path_style = read("path_style", PATH_STYLE)
             .map(|text| text.parse().map_err(|error| renamed(error, "path_style", PATH_STYLE)));
         let ca_file = read("ca_file", CA_FILE);

@@ -100,9 +100,44 @@ describe('AbortSignal', () => {
     });
   });
 
+  it('a signal of a library does, also one that gives no reason', async () => {
+    class Signal extends EventTarget {
+      aborted = false;
+      abort() {
+        this.aborted = true;
+        this.dispatchEvent(new Event('abort'));
+      }
+    }
+    const baseUrl = await server.serve([{ json: {}, repeat: 2, faults: { hold: true } }]);
+    const sdk = client(baseUrl);
+    const signal = new Signal();
+    const outcomes = [sdk.getStatus({ signal }), sdk.watch({ signal }).next()].map((outcome) =>
+      assert.rejects(outcome, { name: 'AbortError' }),
+    );
+    await server.arrived(2);
+    signal.abort();
+    await Promise.all(outcomes);
+    await assert.rejects(sdk.getStatus({ signal }), { name: 'AbortError' });
+    assert.equal(getEventListeners(signal, 'abort').length, 0);
+  });
+
   it('what is no signal is refused', async () => {
     const sdk = client(await server.serve([]));
-    await assert.rejects(sdk.getStatus({ signal: {} }), { name: 'TypeError', message: /^signal must be/ });
+    for (const signal of [
+      {},
+      5,
+      'x',
+      new EventTarget(),
+      { aborted: false, addEventListener() {} },
+      AbortSignal,
+    ]) {
+      await assert.rejects(sdk.getStatus({ signal }), { name: 'TypeError', message: /^signal must be/ });
+      assert.throws(() => sdk.events({ signal }), { name: 'TypeError', message: /^signal must be/ });
+      assert.throws(() => sdk.iterRuns(1, 'x', { signal }), {
+        name: 'TypeError',
+        message: /^signal must be/,
+      });
+    }
   });
 });
 

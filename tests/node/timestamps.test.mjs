@@ -20,12 +20,25 @@ describe('parseTimestamp', () => {
     ['2026-11-21 22:50:49', '2026-11-21T22:50:49.000Z'],
     ['2026-11-21', '2026-11-21T00:00:00.000Z'],
     ['1969-12-31T23:59:59.999999Z', '1969-12-31T23:59:59.999Z'],
+    ['2026-11-21t22:49:47z', '2026-11-21T22:49:47.000Z'],
+    ['2026-11-21T22:50:49.642180999Z', '2026-11-21T22:50:49.642Z'],
+    ['2026-11-21T22:50:49-00:00', '2026-11-21T22:50:49.000Z'],
+    ['2026-11-21T22:50:49+2359', '2026-11-20T22:51:49.000Z'],
+    // Clocks of computers have no leap seconds.
+    ['2016-12-31T23:59:60Z', '2016-12-31T23:59:59.000Z'],
+    ['0000-01-01T00:00:00Z', '0000-01-01T00:00:00.000Z'],
+    ['9999-12-31T23:59:59.999999Z', '9999-12-31T23:59:59.999Z'],
+    ['9999-12-31T23:59:59+00:00', '9999-12-31T23:59:59.000Z'],
+    ['9999-12-31', '9999-12-31T00:00:00.000Z'],
   ]) {
     it(`reads ${text}`, () => assert.equal(parseTimestamp(text).toISOString(), expected));
   }
 
   it('refuses what is none, and shows it', () => {
-    for (const text of ['yesterday', '', '2026-02-30', '2026-11-21T25:00:00', '1795301387']) {
+    for (const text of [
+      ...['yesterday', '', '2026-02-30', '2026-11-21T25:00:00', '1795301387', '2026-11', '2026-W47-6'],
+      ...['2026-11-21T22:50:49[Europe/Berlin]', '2026-11-21T22:50:49+26:00', '+010000-01-01T00:00:00Z'],
+    ]) {
       assert.throws(() => parseTimestamp(text), {
         name: 'RangeError',
         message: `not a timestamp: "${text}"`,
@@ -75,19 +88,57 @@ describe('dates as arguments', () => {
     }
   });
 
-  it('are refused if they are none', async () => {
-    const client = new AutonomiClient({ baseUrl: await server.serve([]) });
-    for (const value of [5, {}, new Date('x')]) {
-      await assert.rejects(
-        client.queryAudit({ start_date: value }),
-        /^TypeError: start_date must be a string/,
-      );
-      await assert.rejects(
-        new EventStream(client).pollEvents(1, value),
-        /^TypeError: since must be a string/,
-      );
+  it('may be the last ones of the calendar, which stand for no end', async () => {
+    const baseUrl = await server.serve([{ json: [], repeat: 4 }]);
+    const client = new AutonomiClient({ baseUrl, pathStyle: 'guide' });
+    for (const last of ['9999-12-31', new Date('9999-12-31T23:59:59Z')]) {
+      await client.queryAudit({ end_date: last });
+      assert.deepEqual(await new EventStream(client).pollEvents(1, last), []);
     }
-    await assert.rejects(client.queryAudit({ end_date: 'last week' }), ConfigError);
+    const { requests } = await server.recorded();
+    assert.deepEqual(
+      requests.map(({ query }) => query.end_date),
+      ['9999-12-31', undefined, '9999-12-31', undefined],
+    );
+  });
+
+  it('are refused if they are none, by the name that the caller knows', async () => {
+    const client = new AutonomiClient({ baseUrl: await server.serve([]) });
+    const stream = new EventStream(client);
+    /** Every way of giving one. */
+    const ways = (value) => [
+      ['start_date', () => client.queryAudit({ start_date: value })],
+      ['end_date', () => client.raw.queryAudit({ end_date: value })],
+      ['start_date', async () => client.iterAudit({ start_date: value }).next()],
+      ['since', () => client.getRunTimeline(1, { since: value })],
+      ['since', () => stream.pollEvents(1, value)],
+      ['since', async () => stream.follow(1, { since: value }).next()],
+      ['since', async () => stream.followMany([1], { since: value }).next()],
+    ];
+    const number = 'an integer; a Date is made of milliseconds by new Date(milliseconds)';
+    for (const [value, got] of [
+      [1795301387000, number],
+      [{}, 'an object'],
+      [new Date('x'), 'one that is invalid'],
+      [new Date(Number.NaN), 'one that is invalid'],
+      [new Date(8.64e15), 'one beyond the years 0 to 9999'],
+      [new Date(-8.64e15), 'one beyond the years 0 to 9999'],
+    ]) {
+      for (const [name, call] of ways(value)) {
+        const message = `${name} must be a string or a Date, not ${got}`;
+        await assert.rejects(call, { name: 'TypeError', message });
+      }
+    }
+    for (const value of ['last week', '', '2026-13-01', '9999-12-31T23:00:00-01:00']) {
+      for (const [name, call] of ways(value)) {
+        await assert.rejects(call, (error) => {
+          assert.ok(error instanceof ConfigError, error.stack);
+          assert.equal(error.param, name);
+          assert.ok(error.message.startsWith(`\`${name}\` must be a`), error.message);
+          return true;
+        });
+      }
+    }
     assert.equal((await server.recorded()).requests.length, 0);
   });
 });

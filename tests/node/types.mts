@@ -280,7 +280,12 @@ export async function configured(provider: TokenProvider): Promise<void> {
   }
   const pages: AsyncIterable<Project[]> = derived.iterProjects({ status: 'active' }).pages();
   const audit: Pager<AuditEntry> = derived.iterAudit({ action: 'rotate' }, { pageSize: 10_000 });
-  const ended: Run = await derived.waitForRun('run-1', { timeout: 1000, pollInterval: 10 });
+  const ended: Run = await derived.waitForRun('run-1', {
+    timeout: 1000,
+    pollInterval: 10,
+    ...call,
+    maxRetries: 3,
+  });
   const rotation = await derived.rotateAndStore('ci', async (token: string) => token, { deleteOld: true });
   holds<Equal<typeof rotation.oldKeyId, string | undefined>>();
   const temporary: TemporaryApiKey = await derived.temporaryApiKey('ci', 'operator', { expiresDays: 2 });
@@ -426,6 +431,12 @@ export async function streams(signal: AbortSignal): Promise<void> {
   // @ts-expect-error -- a project is for many
   stream.follow(1, { projectId: 1 });
   stream.followMany(new Map([[1, 'a']]).keys());
+  // What every method takes, streams take, too.
+  const terms = { signal, timeout: 1000, maxRetries: 3, headers: new Map([['x-a', 'b']]) };
+  for (const one of [stream.follow(1, terms), client.events(terms), client.watch(terms)]) one.close();
+  new LokiClient('http://localhost:57374').subscribe(() => {}, terms);
+  // @ts-expect-error -- headers are strings
+  client.watch({ headers: { 'x-a': 5 } });
   // @ts-expect-error -- one string is no list
   stream.followMany('12');
   // @ts-expect-error -- one string is no list

@@ -206,7 +206,7 @@ def lists_and_keys(client: AutonomiClient) -> Run:
     except KeyRotationError as error:
         token = error.token
     print(pages, audit, rotation.token, as_in_the_guide, old, token)
-    return client.wait_for_run("run-1", timeout=5, poll_interval=0.5)
+    return client.wait_for_run("run-1", timeout=5, poll_interval=0.5, max_retries=3, headers={"x-a": "b"})
 
 
 def from_environment() -> Traced:

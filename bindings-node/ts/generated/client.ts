@@ -164,7 +164,8 @@ export class AutonomiClient {
    * for await (const event of client.events({ types: ['task:completed'] })) console.log(event.data);
    * ```
    *
-   * @param options - `sessionId`, `types`, `minLevel` and `history` say which ones; `signal` stops at any time.
+   * @param options - `sessionId`, `types`, `minLevel` and `history` say which ones; `signal` stops at any time; `timeout`
+   *   is that of the whole stream, `maxRetries` of failures in a row to connect; `headers` go with each request.
    * @returns A {@link LiveEventStream}, with `close`.
    * @throws {@link ConfigError} if an option is no good; the message names it.
    * @throws {@link AutonomiError} if the client is closed.
@@ -184,7 +185,8 @@ export class AutonomiClient {
    * for await (const message of client.watch()) console.log(message.type, message.data);
    * ```
    *
-   * @param options - `subscribe` says what to subscribe to; `signal` stops at any time.
+   * @param options - `subscribe` says what to subscribe to; `signal` stops at any time; `timeout` is that of the whole
+   *   stream, `maxRetries` of failures in a row to connect; `headers` go with each handshake.
    * @returns A {@link DashboardStream}, with `close`.
    * @throws {@link ConfigError} if `subscribe` cannot be sent, or a proxy is in the way that WebSockets do not pass.
    * @throws {@link AutonomiError} if the client is closed.
@@ -206,7 +208,8 @@ export class AutonomiClient {
    * ```
    *
    * @param runId - Identifier of the run.
-   * @param options - `timeout`, after which it gives up; `pollInterval`; `signal` to stop waiting at any time.
+   * @param options - `timeout`, after which it gives up; `pollInterval`; `signal` to stop waiting at any time;
+   *   `maxRetries` of failures in a row; `headers` of each request.
    * @returns The run as it is when it has ended.
    * @throws {@link NotFoundError} if there is no such run.
    * @throws {@link APITimeoutError} if the run has not ended within `timeout`; the message says in which state it is.

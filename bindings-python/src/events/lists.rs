@@ -7,7 +7,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use super::options::unknown;
+use super::options::{Terms, unknown};
 use crate::{arguments, client, options};
 
 /// A list that is to be gone through.
@@ -48,7 +48,7 @@ pub(super) fn pages(given: &Bound<'_, PyDict>) -> PyResult<Pages> {
 
 /// The run whose end is waited for, and how.
 pub(super) fn end_of_run(given: &Bound<'_, PyDict>) -> PyResult<(Value, WaitOptions)> {
-    let mut options = WaitOptions::default();
+    let (mut options, mut terms) = (WaitOptions::default(), Terms::default());
     let mut run_id = None;
     for (name, value) in given {
         let name = name.extract::<String>()?;
@@ -56,11 +56,11 @@ pub(super) fn end_of_run(given: &Bound<'_, PyDict>) -> PyResult<(Value, WaitOpti
         match name {
             "run_id" => run_id = Some(arguments::id(name, value)?),
             "poll_interval" => options.poll_interval = arguments::seconds(name, value)?,
-            "timeout" if value.is_none() => {}
-            "timeout" => options.timeout = Some(arguments::seconds(name, value)?),
-            _ => return Err(unknown(name)),
+            _ => terms.read(name, value)?,
         }
     }
+    let Terms { timeout, max_retries, headers } = terms;
+    options = WaitOptions { timeout, max_retries, headers, ..options };
     let run_id = run_id.ok_or_else(|| PyTypeError::new_err("run_id must be int or str, not None"))?;
     Ok((run_id, options))
 }

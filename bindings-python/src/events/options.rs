@@ -1,5 +1,7 @@
 //! What a stream is opened with, as it comes from Python.
 
+use std::time::Duration;
+
 use loki_mode_core::Value;
 use loki_mode_core::events::{FollowOptions, LiveOptions, Until, WatchOptions};
 use pyo3::exceptions::PyTypeError;
@@ -8,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::finalizing::call;
+use crate::options::headers;
 use crate::{arguments, moments};
 
 /// How runs are to be followed.
@@ -24,7 +27,7 @@ pub(super) struct Follow {
 impl Follow {
     /// Reads what is given by name; `None` is "not given".
     pub(super) fn read(given: &Bound<'_, PyDict>) -> PyResult<Self> {
-        let mut follow = Follow::default();
+        let (mut follow, mut terms) = (Follow::default(), Terms::default());
         for (name, value) in given {
             if value.is_none() {
                 continue;
@@ -39,21 +42,47 @@ impl Follow {
                 "since" => options.since = Some(moments::written(name, value)?),
                 "cursor" => options.cursor = Some(text(name, value)?),
                 "poll_interval" => options.poll_interval = arguments::seconds(name, value)?,
-                "timeout" => options.timeout = Some(arguments::seconds(name, value)?),
                 "until" if !value.is_instance_of::<PyString>() && value.is_callable() => {
                     follow.until = Some(value.clone().unbind());
                 }
                 "until" => options.until = until(name, value)?,
-                _ => return Err(unknown(name)),
+                _ => terms.read(name, value)?,
             }
         }
+        let Terms { timeout, max_retries, headers } = terms;
+        follow.options = FollowOptions { timeout, max_retries, headers, ..follow.options };
         Ok(follow)
+    }
+}
+
+/// What is said about every stream.
+#[derive(Default)]
+pub(super) struct Terms {
+    pub(super) timeout: Option<Duration>,
+    pub(super) max_retries: Option<u32>,
+    pub(super) headers: Vec<(String, String)>,
+}
+
+impl Terms {
+    /// Reads one of them.
+    ///
+    /// # Errors
+    /// It is of the wrong type, or there is none of this name.
+    pub(super) fn read(&mut self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        match name {
+            _ if value.is_none() => {}
+            "timeout" => self.timeout = Some(arguments::seconds(name, value)?),
+            "max_retries" => self.max_retries = Some(arguments::count(name, value)?),
+            "headers" => self.headers = headers(value)?,
+            _ => return Err(unknown(name)),
+        }
+        Ok(())
     }
 }
 
 /// Which live events are wanted.
 pub(super) fn live(given: &Bound<'_, PyDict>) -> PyResult<LiveOptions> {
-    let mut options = LiveOptions::default();
+    let (mut options, mut terms) = (LiveOptions::default(), Terms::default());
     for (name, value) in given {
         if value.is_none() {
             continue;
@@ -65,24 +94,26 @@ pub(super) fn live(given: &Bound<'_, PyDict>) -> PyResult<LiveOptions> {
             "types" => options.types = texts(name, "a collection of str", value)?,
             "min_level" => options.min_level = Some(text(name, value)?),
             "history" => options.history = Some(arguments::count(name, value)?),
-            _ => return Err(unknown(name)),
+            _ => terms.read(name, value)?,
         }
     }
-    Ok(options)
+    let Terms { timeout, max_retries, headers } = terms;
+    Ok(LiveOptions { timeout, max_retries, headers, ..options })
 }
 
 /// How the dashboard is to be watched.
 pub(super) fn watch(given: &Bound<'_, PyDict>) -> PyResult<WatchOptions> {
-    let mut options = WatchOptions::default();
+    let (mut subscribe, mut terms) = (None, Terms::default());
     for (name, value) in given {
         let name = name.extract::<String>()?;
         match name.as_str() {
             "subscribe" if value.is_none() => {}
-            "subscribe" => options.subscribe = Some(arguments::json(&name, &value)?),
-            _ => return Err(unknown(&name)),
+            "subscribe" => subscribe = Some(arguments::json(&name, &value)?),
+            _ => terms.read(&name, &value)?,
         }
     }
-    Ok(options)
+    let Terms { timeout, max_retries, headers } = terms;
+    Ok(WatchOptions { subscribe, timeout, max_retries, headers })
 }
 
 fn until(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Until> {

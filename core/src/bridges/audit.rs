@@ -100,6 +100,14 @@ mod tests {
     }
 
     #[test]
+    fn the_last_day_of_the_calendar_stands_for_no_end() {
+        for end in ["9999-12-31", "9999-12-31T23:59:59Z"] {
+            let (start, end, span) = days(Some("2026-02-01"), Some(end));
+            assert_eq!((start, end, span), (Some("2026-02-01".into()), Some("9999-12-31".into()), None));
+        }
+    }
+
+    #[test]
     fn moments_become_days_in_utc() {
         for moment in ["2026-02-01T23:30:00-02:00", "2026-02-02T01:30Z", "2026-02-02 01:30:00"] {
             let (start, end, span) = days(Some("2026-02-01"), Some(moment));

@@ -13,12 +13,12 @@ use self::project::Project;
 use self::track::{Checked, Stage, Track};
 use super::cursor::{Cursor, ProjectMark, RunMark};
 use super::pace::Patience;
-use super::stream::{Batch, Pull, Source, Step, Stream, ended, listed_model};
+use super::stream::{Batch, Pull, Source, Step, Stream, listed_model};
+use super::terms::Terms;
 use super::timeline::{Events, News, no_timeline};
 use super::timestamp::parse_since;
 use super::watermark::Watermark;
 use crate::args::{Args, Value};
-use crate::call::Stop;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::response::Response;
@@ -46,6 +46,11 @@ pub struct FollowOptions {
     pub until: Until,
     /// The longest that the stream may last; then it fails with [`Error::Timeout`]. Default: without end.
     pub timeout: Option<Duration>,
+    /// How many failures in a row are waited out; the next one is given out, and the stream can be asked again. Default: as
+    /// many as come, once the server has answered.
+    pub max_retries: Option<u32>,
+    /// Headers to send with each request; one of the client's of the same name is left out.
+    pub headers: Vec<(String, String)>,
 }
 
 impl Default for FollowOptions {
@@ -56,6 +61,8 @@ impl Default for FollowOptions {
             poll_interval: Duration::from_secs(2),
             until: Until::Ended,
             timeout: None,
+            max_retries: None,
+            headers: Vec::new(),
         }
     }
 }
@@ -168,7 +175,7 @@ struct Follower {
     interval: Duration,
     since: Option<Timestamp>,
     until: Until,
-    deadline: Option<Instant>,
+    terms: Terms,
     /// Events that were found and not handed out yet, and whose they are.
     ready: VecDeque<(usize, Events)>,
     /// How many of the first of them were handed out.
@@ -203,14 +210,8 @@ impl Follower {
             return Err(Error::config("poll_interval", "`poll_interval` must be above zero"));
         }
         let since = options.since.as_deref().map(parse_since).transpose()?;
+        let terms = Terms::new(options.timeout, options.max_retries, &options.headers)?;
         let now = Instant::now();
-        let deadline = match options.timeout {
-            Some(timeout) if timeout.is_zero() => {
-                return Err(Error::config("timeout", "`timeout` must be above zero"));
-            }
-            Some(timeout) => now.checked_add(timeout),
-            None => None,
-        };
         let resumed = cursor.is_some();
         let knows_project = cursor.as_ref().is_some_and(|cursor| cursor.project.is_some());
         let Cursor { runs: mut marks, project: mark } = cursor.unwrap_or_default();
@@ -227,7 +228,7 @@ impl Follower {
             interval: options.poll_interval,
             since,
             until: options.until.clone(),
-            deadline,
+            terms,
             ready: VecDeque::new(),
             handed: 0,
             filters: Filters::Unknown,
@@ -327,14 +328,6 @@ impl Follower {
         runs.chain(project).min_by_key(|(due, _)| *due)
     }
 
-    fn timeout(&self) -> Duration {
-        let longest = self.client.options().timeout.min(LONGEST_POLL);
-        match self.deadline {
-            Some(deadline) => longest.min(deadline.saturating_duration_since(Instant::now())),
-            None => longest,
-        }
-    }
-
     fn call(
         &mut self,
         pull: &mut Pull<'_>,
@@ -342,7 +335,8 @@ impl Follower {
         args: Args,
     ) -> Result<Response, Error> {
         self.unanswered_since.get_or_insert_with(Instant::now);
-        let outcome = self.client.execute(operation, args, &pull.call(self.timeout()));
+        let timeout = self.terms.timeout(self.client.options().timeout.min(LONGEST_POLL));
+        let outcome = self.client.execute(operation, args, &self.terms.call(pull.call(timeout)));
         self.hold = Instant::now() + self.patience.spacing();
         match &outcome {
             Ok(response) => {
@@ -367,10 +361,10 @@ impl Follower {
 
     /// Whether a failure is to be waited out. Before the first answer, only for as long as two calls may take: whoever
     /// mistyped the address wants to know.
-    fn may_pass(&self, error: &Error) -> bool {
+    fn may_pass(&mut self, error: &Error) -> bool {
         let patience = self.client.options().timeout.saturating_mul(2);
         let patient = self.answered || self.unanswered_since.is_some_and(|since| since.elapsed() < patience);
-        is_passing(error) && patient
+        is_passing(error) && patient && self.terms.may_retry()
     }
 
     fn poll(&mut self, pull: &mut Pull<'_>, at: usize) -> Result<(), Error> {
@@ -387,6 +381,7 @@ impl Follower {
             Ok(news) => news,
             Err(error) => return self.setback(at, error),
         };
+        self.terms.succeeded();
         let track = &mut self.tracks[at];
         track.answered();
         if let Some(since) = since {
@@ -441,6 +436,7 @@ impl Follower {
             Ok(state) => state,
             Err(error) => return self.setback(at, no_timeline(error)),
         };
+        self.terms.succeeded();
         let track = &mut self.tracks[at];
         track.answered();
         track.checked = Some(Checked { when: Instant::now(), took: began.elapsed() });
@@ -473,18 +469,17 @@ impl Follower {
         let hold = self.hold;
         let interval = self.interval;
         let track = &mut self.tracks[at];
-        let passes = may_pass
-            || match error.kind() {
-                ErrorKind::NotFound if track.known => {
-                    track.absent_since.get_or_insert_with(Instant::now).elapsed() < LONGEST_ABSENCE
-                }
-                ErrorKind::Decode | ErrorKind::NotAvailable if track.known => {
-                    track.garbled += 1;
-                    track.garbled < MAX_GARBLED
-                }
-                _ => false,
-            };
-        if passes {
+        let believed = match error.kind() {
+            ErrorKind::NotFound if track.known => {
+                track.absent_since.get_or_insert_with(Instant::now).elapsed() >= LONGEST_ABSENCE
+            }
+            ErrorKind::Decode | ErrorKind::NotAvailable if track.known => {
+                track.garbled += 1;
+                track.garbled >= MAX_GARBLED
+            }
+            _ => true,
+        };
+        if may_pass || !believed && self.terms.may_retry() {
             track.due = if may_pass { hold } else { Instant::now() + interval.min(Duration::from_secs(2)) };
             return Ok(());
         }
@@ -520,20 +515,11 @@ impl Source for Follower {
             self.clear_away(pull);
             let Some((due, task)) = self.next_task() else { return Ok(Step::End) };
             let moment = due.max(self.hold);
-            if let Some(deadline) = self.deadline {
-                if Instant::now() >= deadline {
-                    return Err(ended(Stop::Deadline));
-                }
-                if deadline < moment {
-                    if pull.wait_until(deadline)? {
-                        return Err(ended(Stop::Deadline));
-                    }
-                    return Ok(Step::Idle);
-                }
-            }
-            if !pull.wait_until(moment)? {
+            self.terms.check_time()?;
+            if !pull.wait_until(self.terms.at_most(moment))? {
                 return Ok(Step::Idle);
             }
+            self.terms.check_time()?;
             match task {
                 Task::Poll(at) => self.poll(pull, at)?,
                 Task::Check(at) => self.check(pull, at)?,

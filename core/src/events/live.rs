@@ -15,6 +15,7 @@ use super::pace::Patience;
 use super::replay::{Gap, News, Outlet, Remark, Replay};
 use super::sse::{Parser, Piece};
 use super::stream::{Batch, Pull, Source, Step, Stream};
+use super::terms::Terms;
 use crate::args::Value;
 use crate::client::Client;
 use crate::error::{Error, ErrorInfo, ErrorKind};
@@ -52,6 +53,13 @@ pub struct LiveOptions {
     pub min_level: Option<String>,
     /// How many of the latest events to begin with. Default: none.
     pub history: Option<u32>,
+    /// The longest that the stream may last; then it fails with [`Error::Timeout`]. Default: without end.
+    pub timeout: Option<Duration>,
+    /// How many failures in a row to connect are waited out; the next one is given out, and the stream can be asked again.
+    /// Default: as many as come, once there was a connection.
+    pub max_retries: Option<u32>,
+    /// Headers to send with each request; one of the client's of the same name is left out.
+    pub headers: Vec<(String, String)>,
 }
 
 impl Client {
@@ -63,9 +71,11 @@ impl Client {
     /// [`Error::Config`] naming the option that is no good.
     pub fn events(&self, options: &LiveOptions) -> Result<Stream, Error> {
         let filter = Filter::new(options)?;
+        let terms = Terms::new(options.timeout, options.max_retries, &options.headers)?;
         let now = Instant::now();
         let live = Live {
             client: self.clone(),
+            terms,
             query: query_of(options),
             history: options.history,
             filter,
@@ -87,6 +97,7 @@ impl Client {
 /// The stream of live events.
 struct Live {
     client: Client,
+    terms: Terms,
     /// What is asked for each time.
     query: Vec<(&'static str, String)>,
     history: Option<u32>,
@@ -225,7 +236,7 @@ impl Live {
     }
 
     fn connect(&mut self, pull: &mut Pull<'_>) -> Result<(), Error> {
-        let call = pull.call(self.client.options().timeout);
+        let call = self.terms.call(pull.call(self.terms.timeout(self.client.options().timeout)));
         let opened = Execution::begin(self.client.shared(), &OPEN, &call)
             .and_then(|execution| execution.open(&self.request(), self.headers()));
         let Incoming { opened, attempt_log } = match opened {
@@ -253,6 +264,7 @@ impl Live {
         let parser = Parser::new(limit);
         self.connection = Some(Connection { opened, parser, since: now, heard: now, is_good: false });
         (self.connected_before, self.absent_since) = (true, None);
+        self.terms.succeeded();
         Ok(())
     }
 
@@ -273,7 +285,7 @@ impl Live {
                 is_passing(&error) && patient
             }
         };
-        if passes { Ok(()) } else { Err(explained(error)) }
+        if passes && self.terms.may_retry() { Ok(()) } else { Err(explained(error)) }
     }
 
     /// Reads what has come, or waits for it. Once there is something to hand out, only what has come already is read on.
@@ -367,10 +379,15 @@ impl Source for Live {
             if let Some(batch) = self.ready.hand_out() {
                 return Ok(Step::Events(batch));
             }
+            if self.terms.is_over() {
+                self.connection = None;
+            }
+            self.terms.check_time()?;
             let Some(connection) = &self.connection else {
-                if !pull.wait_until(self.hold)? {
+                if !pull.wait_until(self.terms.at_most(self.hold))? {
                     return Ok(Step::Idle);
                 }
+                self.terms.check_time()?;
                 self.connect(pull)?;
                 continue;
             };
@@ -390,7 +407,7 @@ impl Source for Live {
                 return Ok(Step::Idle);
             }
             let idle = pull.idle_at();
-            self.read(pull, deadline.min(idle))?;
+            self.read(pull, self.terms.at_most(deadline.min(idle)))?;
         }
     }
 }

@@ -12,6 +12,7 @@ mod properties;
 mod replay;
 mod sse;
 mod stream;
+mod terms;
 mod timeline;
 mod timestamp;
 mod wait;
@@ -30,7 +31,9 @@ pub(crate) use self::open::OpenStreams;
 pub use self::stream::{Batch, Pulled, Step, Stream, StreamCall};
 pub(crate) use self::stream::{Pull, Source};
 use self::timeline::Timeline;
-pub use self::timestamp::{parse_since, parse_timestamp, parse_timestamp_in_utc};
+pub use self::timestamp::{
+    parse_since, parse_timestamp, parse_timestamp_in_milliseconds, parse_timestamp_in_utc,
+};
 pub use self::wait::WaitOptions;
 pub use self::watch::WatchOptions;
 pub(crate) use self::watermark::Id;

@@ -1,7 +1,7 @@
 //! Reading the forms of a timestamp that servers send.
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{self, DateTime};
 use jiff::tz::TimeZone;
 
 use crate::error::Error;
@@ -26,6 +26,12 @@ pub fn parse_timestamp_in_utc(text: &str) -> Option<DateTime> {
         .or_else(|| last_day(text.trim()))
 }
 
+/// The same, as milliseconds since 1970; what is finer is cut off.
+pub fn parse_timestamp_in_milliseconds(text: &str) -> Option<i64> {
+    let since_1970 = parse_timestamp_in_utc(text)?.duration_since(civil::date(1970, 1, 1).at(0, 0, 0, 0));
+    i64::try_from(since_1970.as_nanos().div_euclid(1_000_000)).ok()
+}
+
 /// The last day of the calendar, which stands for "never" and is past what a [`Timestamp`] holds.
 fn last_day(text: &str) -> Option<DateTime> {
     let bare = text.strip_suffix(['Z', 'z']).or_else(|| text.strip_suffix("+00:00")).unwrap_or(text);
@@ -34,12 +40,13 @@ fn last_day(text: &str) -> Option<DateTime> {
     if has_offset { None } else { bare.parse().ok() }
 }
 
-/// Reads the `since` of a caller.
+/// Reads the `since` of a caller. The last day of the calendar is the last moment there is.
 ///
 /// # Errors
 /// [`Error::Config`] if it is no timestamp.
 pub fn parse_since(text: &str) -> Result<Timestamp, Error> {
-    parse_timestamp(text).ok_or_else(|| {
+    let last = || last_day(text.trim()).map(|_| Timestamp::MAX);
+    parse_timestamp(text).or_else(last).ok_or_else(|| {
         let message = "`since` must be a timestamp like 2026-11-21T22:49:47Z, as events carry it";
         Error::config("since", message)
     })
@@ -73,9 +80,22 @@ mod tests {
         for text in ["9999-12-31T23:59:59", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59+00:00"] {
             let shown = parse_timestamp_in_utc(text).map(|moment| moment.to_string());
             assert_eq!(shown.as_deref(), Some("9999-12-31T23:59:59"), "{text}");
+            assert_eq!(parse_timestamp_in_milliseconds(text), Some(253_402_300_799_000), "{text}");
+            assert_eq!(parse_since(text).unwrap(), Timestamp::MAX, "{text}");
         }
         for text in ["9999-12-31T23:59:59-05:00", "9999-12-31T23:59:59+01:00", "9999-12-31[Europe/Berlin]"] {
             assert_eq!(parse_timestamp_in_utc(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn milliseconds_are_cut_off_towards_the_past() {
+        for (text, milliseconds) in [
+            ("1970-01-01T00:00:00.0019Z", 1),
+            ("1969-12-31T23:59:59.9991Z", -1),
+            ("0000-01-01", -62_167_219_200_000),
+        ] {
+            assert_eq!(parse_timestamp_in_milliseconds(text), Some(milliseconds), "{text}");
         }
     }
 }

@@ -8,6 +8,7 @@ use super::cursor::Cursor;
 use super::follow::{LONGEST_ABSENCE, LONGEST_POLL, MAX_GARBLED, is_passing};
 use super::pace::{Pace, Patience};
 use super::stream::{Batch, Pull, Source, Step, Stream};
+use super::terms::Terms;
 use crate::args::{Args, Value};
 use crate::client::Client;
 use crate::error::{Error, ErrorInfo, ErrorKind};
@@ -25,11 +26,21 @@ pub struct WaitOptions {
     pub poll_interval: Duration,
     /// The longest that may be waited; then [`Error::Timeout`]. Default: without end.
     pub timeout: Option<Duration>,
+    /// How many failures in a row are waited out; the next one is given. Default: as
+    /// many as come, once the server has answered.
+    pub max_retries: Option<u32>,
+    /// Headers to send with each request; one of the client's of the same name is left out.
+    pub headers: Vec<(String, String)>,
 }
 
 impl Default for WaitOptions {
     fn default() -> Self {
-        WaitOptions { poll_interval: Duration::from_secs(2), timeout: None }
+        WaitOptions {
+            poll_interval: Duration::from_secs(2),
+            timeout: None,
+            max_retries: None,
+            headers: Vec::new(),
+        }
     }
 }
 
@@ -44,9 +55,7 @@ impl Client {
         if options.poll_interval.is_zero() {
             return Err(Error::config("poll_interval", "`poll_interval` must be above zero"));
         }
-        if options.timeout.is_some_and(|timeout| timeout.is_zero()) {
-            return Err(Error::config("timeout", "`timeout` must be above zero"));
-        }
+        let terms = Terms::new(options.timeout, options.max_retries, &options.headers)?;
         let Returns::Model(model) = GET_RUN.returns else {
             return Err(Error::config("operation", "get_run returns no run"));
         };
@@ -59,7 +68,7 @@ impl Client {
             args,
             model,
             timeout: options.timeout,
-            deadline: options.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+            terms,
             pace: Pace::new(options.poll_interval),
             patience: Patience::default(),
             due: Instant::now(),
@@ -80,7 +89,7 @@ struct Waiter {
     args: Args,
     model: &'static Model,
     timeout: Option<Duration>,
-    deadline: Option<Instant>,
+    terms: Terms,
     pace: Pace,
     patience: Patience,
     /// When to look next.
@@ -101,10 +110,8 @@ impl Waiter {
     fn look(&mut self, pull: &mut Pull<'_>) -> Result<Option<Batch>, Error> {
         let began = Instant::now();
         self.asked_since.get_or_insert(began);
-        let longest = self.client.options().timeout.min(LONGEST_POLL);
-        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(began));
-        let timeout = left.map_or(longest, |left| left.min(longest));
-        let outcome = self.client.execute(&GET_RUN, self.args.clone(), &pull.call(timeout));
+        let timeout = self.terms.timeout(self.client.options().timeout.min(LONGEST_POLL));
+        let outcome = self.client.execute(&GET_RUN, self.args.clone(), &self.terms.call(pull.call(timeout)));
         let attempts = match &outcome {
             Ok(response) => &response.attempt_log,
             Err(error) => &error.details().attempt_log,
@@ -131,6 +138,7 @@ impl Waiter {
             Error::from(ErrorInfo::new(ErrorKind::Decode, message))
         })?;
         (self.absent_since, self.trouble, self.garbled) = (None, None, 0);
+        self.terms.succeeded();
         self.known = Some(state.status.as_deref().unwrap_or("unknown").to_owned());
         Ok(state.has_ended().then(|| Batch::new(format!("[{run}]"), 1, self.model)))
     }
@@ -154,7 +162,7 @@ impl Waiter {
             }
             _ => false,
         };
-        if !passes {
+        if !passes || !self.terms.may_retry() {
             return Err(error);
         }
         if error.kind() == ErrorKind::RateLimit {
@@ -184,11 +192,10 @@ impl Source for Waiter {
             if self.over {
                 return Ok(Step::End);
             }
-            let moment = self.deadline.map_or(self.due, |deadline| deadline.min(self.due));
-            if !pull.wait_until(moment)? {
+            if !pull.wait_until(self.terms.at_most(self.due))? {
                 return Ok(Step::Idle);
             }
-            if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            if self.terms.is_over() {
                 return Err(self.too_late());
             }
             if let Some(batch) = self.look(pull)? {

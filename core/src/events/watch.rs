@@ -11,9 +11,11 @@ use super::follow::is_passing;
 use super::live::gap_json;
 use super::pace::Patience;
 use super::stream::{Batch, Pull, Source, Step, Stream, ended};
+use super::terms::Terms;
 use crate::client::Client;
 use crate::error::{Error, ErrorInfo, ErrorKind};
 use crate::execution::unreachable;
+use crate::headers;
 use crate::mask;
 use crate::request::Request;
 use crate::transport::{Heard, Refusal, Socket};
@@ -36,6 +38,13 @@ pub struct WatchOptions {
     /// JSON text to subscribe with, each time the connection is opened. The servers that are known send everything to
     /// everybody, and only confirm it. Default: none.
     pub subscribe: Option<String>,
+    /// The longest that the stream may last; then it fails with [`Error::Timeout`]. Default: without end.
+    pub timeout: Option<Duration>,
+    /// How many failures in a row to connect are waited out; the next one is given out, and the stream can be asked again.
+    /// Default: as many as come, once there was a connection.
+    pub max_retries: Option<u32>,
+    /// Headers to send with each handshake; one of the client's of the same name is left out.
+    pub headers: Vec<(String, String)>,
 }
 
 impl Client {
@@ -62,9 +71,11 @@ impl Client {
                            the host with NO_PROXY";
             return Err(Error::config("proxy", message));
         }
+        let terms = Terms::new(options.timeout, options.max_retries, &options.headers)?;
         let now = Instant::now();
         let watch = Watch {
             client: self.clone(),
+            terms,
             subscribe,
             line: None,
             ready: VecDeque::new(),
@@ -80,6 +91,7 @@ impl Client {
 
 struct Watch {
     client: Client,
+    terms: Terms,
     /// The message to subscribe with.
     subscribe: Option<String>,
     line: Option<Line>,
@@ -124,8 +136,9 @@ impl Watch {
         // Whatever becomes of it, the next one is not at once.
         self.hold = now + LEAST_PAUSE;
         let limit = usize::try_from(self.client.options().max_body_bytes).unwrap_or(usize::MAX);
-        let limits = pull.limits(now + self.client.options().timeout);
-        let socket = match shared.server.http.socket(&url, &limits, limit) {
+        let limits = pull.limits(now + self.terms.timeout(self.client.options().timeout));
+        let headers = headers::checked("headers", self.terms.headers())?;
+        let socket = match shared.server.http.socket(&url, [&shared.headers, &headers], &limits, limit) {
             Ok(socket) => socket,
             Err(Refusal::Unreachable(failure)) => {
                 let error = unreachable(&self.client, WATCH.path, failure);
@@ -150,6 +163,7 @@ impl Watch {
             ));
         }
         self.refused_since = None;
+        self.terms.succeeded();
         if std::mem::replace(&mut self.connected_before, true) {
             self.ready.push_back(gap_json("no_replay", None));
         }
@@ -187,7 +201,8 @@ impl Watch {
         let error = self.error(kind, Some(status), format!("GET {}: {status}: {why}", WATCH.path));
         if kind == ErrorKind::PermissionDenied && self.connected_before {
             let now = Instant::now();
-            if self.refused_since.get_or_insert(now).elapsed() < LONGEST_REFUSAL {
+            let is_short = self.refused_since.get_or_insert(now).elapsed() < LONGEST_REFUSAL;
+            if is_short && self.terms.may_retry() {
                 self.hold = now + PAUSE_AFTER_REFUSAL;
                 return Ok(());
             }
@@ -201,7 +216,7 @@ impl Watch {
         let pause = self.patience.failed(None, fastrand::f64()).max(LEAST_PAUSE);
         self.hold = Instant::now() + pause;
         let patient = self.connected_before || self.began.elapsed() < self.client.options().timeout;
-        if is_passing(&error) && patient { Ok(()) } else { Err(error) }
+        if is_passing(&error) && patient && self.terms.may_retry() { Ok(()) } else { Err(error) }
     }
 
     fn lost(&mut self) {
@@ -261,10 +276,15 @@ impl Source for Watch {
                     WATCH.item,
                 )));
             }
+            if self.terms.is_over() {
+                self.line = None;
+            }
+            self.terms.check_time()?;
             let Some(line) = &mut self.line else {
-                if !pull.wait_until(self.hold)? {
+                if !pull.wait_until(self.terms.at_most(self.hold))? {
                     return Ok(Step::Idle);
                 }
+                self.terms.check_time()?;
                 self.connect(pull)?;
                 continue;
             };
@@ -287,7 +307,7 @@ impl Source for Watch {
                 Some(asked) => asked + PONG_WITHIN,
                 None => line.said.min(line.heard) + PING_AFTER,
             };
-            let deadline = next.min(pull.idle_at());
+            let deadline = self.terms.at_most(next.min(pull.idle_at()));
             self.hear(pull, deadline)?;
         }
     }

@@ -8,7 +8,7 @@ use tungstenite::client::client_with_config;
 use tungstenite::handshake::client::generate_key;
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{HandshakeError, Message, WebSocket};
-use ureq::http::{Request, Uri, header};
+use ureq::http::{HeaderName, HeaderValue, Request, Uri, header};
 use ureq::unversioned::resolver::Resolver as _;
 use ureq::unversioned::transport::{
     ConnectionDetails, Connector as _, NextTimeout, Transport, TransportAdapter,
@@ -71,13 +71,20 @@ pub(crate) enum Heard {
 }
 
 impl Http {
-    /// Opens a WebSocket at this URL, which begins with `http`. Its query may hold a secret and is shown nowhere.
-    pub(crate) fn socket(&self, url: &str, limits: &Limits<'_>, limit: usize) -> Result<Socket, Refusal> {
+    /// Opens a WebSocket at this URL, which begins with `http`. Its query may hold a secret and is shown nowhere. Of headers
+    /// with the same name the later one counts, and none replaces those of the handshake.
+    pub(crate) fn socket(
+        &self,
+        url: &str,
+        headers: [&[(HeaderName, HeaderValue)]; 2],
+        limits: &Limits<'_>,
+        limit: usize,
+    ) -> Result<Socket, Refusal> {
         let attempt = Attempt::new(limits, self.setup.connect_timeout, false, url.len());
         context::lend(&attempt, || {
             let unreachable = |broken| Refusal::Unreachable(self.failure(&attempt, broken));
             let line = self.dial(url).map_err(unreachable)?;
-            let request = self.upgrade(url).map_err(unreachable)?;
+            let request = self.upgrade(url, headers).map_err(unreachable)?;
             let config = WebSocketConfig::default().max_message_size(Some(limit)).max_frame_size(Some(limit));
             // From here on it is the request that is on its way.
             attempt.requesting.set(true);
@@ -130,21 +137,25 @@ impl Http {
         Ok(Line(TransportAdapter::new(transport, details.current_time.clone())))
     }
 
-    fn upgrade(&self, url: &str) -> Result<Request<()>, Broken> {
+    fn upgrade(&self, url: &str, headers: [&[(HeaderName, HeaderValue)]; 2]) -> Result<Request<()>, Broken> {
         let unsendable = || Broken::Unsendable("the URL cannot be read".to_owned());
         let address = url.replacen("http", "ws", 1);
         let uri: Uri = address.parse().map_err(|_| unsendable())?;
         let host = uri.authority().map(|authority| authority.as_str().to_owned()).ok_or_else(unsendable)?;
-        Request::builder()
-            .uri(uri)
-            .header(header::HOST, host)
-            .header(header::CONNECTION, "Upgrade")
-            .header(header::UPGRADE, "websocket")
-            .header(header::SEC_WEBSOCKET_VERSION, "13")
-            .header(header::SEC_WEBSOCKET_KEY, generate_key())
-            .header(header::USER_AGENT, self.setup.user_agent.clone())
-            .body(())
-            .map_err(|_| unsendable())
+        let mut request = Request::builder().uri(uri).body(()).map_err(|_| unsendable())?;
+        let given = headers.into_iter().flatten().cloned();
+        let own = [
+            (header::HOST, HeaderValue::try_from(host).map_err(|_| unsendable())?),
+            (header::CONNECTION, HeaderValue::from_static("Upgrade")),
+            (header::UPGRADE, HeaderValue::from_static("websocket")),
+            (header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")),
+            (header::SEC_WEBSOCKET_KEY, HeaderValue::try_from(generate_key()).map_err(|_| unsendable())?),
+            (header::USER_AGENT, self.setup.user_agent.clone()),
+        ];
+        for (name, value) in given.chain(own) {
+            request.headers_mut().insert(name, value);
+        }
+        Ok(request)
     }
 
     /// Whether WebSockets can be opened on the way that requests take: a proxy that they are handed to cannot.

@@ -14,6 +14,7 @@ mod paging;
 mod proxies;
 mod secrets;
 mod servers;
+mod terms;
 mod tls;
 mod typed;
 mod wait;

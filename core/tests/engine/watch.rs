@@ -77,7 +77,9 @@ fn messages_come_and_a_lost_connection_is_opened_again_with_a_word_about_it() {
         let _ = socket.read();
     });
     let client = Client::new(options).unwrap();
-    let stream = client.watch(&WatchOptions { subscribe: Some(r#"["x"]"#.to_owned()) }).unwrap();
+    let stream = client
+        .watch(&WatchOptions { subscribe: Some(r#"["x"]"#.to_owned()), ..WatchOptions::default() })
+        .unwrap();
     let began = Instant::now();
     assert_eq!(
         take(&stream, 7),

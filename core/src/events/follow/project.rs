@@ -66,6 +66,7 @@ impl Follower {
                 Err(error) => return Err(error),
             };
             let runs: Vec<ListedRun<'_>> = serde_json::from_str(response.payload()?).map_err(no_timeline)?;
+            self.terms.succeeded();
             let mut old = false;
             for run in &runs {
                 let time = run.started_at.as_deref().and_then(parse_timestamp);

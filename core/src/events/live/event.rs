@@ -222,7 +222,7 @@ mod tests {
             session_id: Some(Value::from("s-1")),
             types: vec!["task.completed".to_owned(), "log:warn".to_owned(), "log:info".to_owned()],
             min_level: Some("warn".to_owned()),
-            history: None,
+            ..LiveOptions::default()
         };
         let passes =
             |kind: &str, session: &str| read(&frame("", "", &event(kind, session)), &options).is_some();
