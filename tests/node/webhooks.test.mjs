@@ -158,10 +158,13 @@ describe('webhooks', () => {
 
   it('take secrets of every kind', () => {
     const headers = { 'x-loki-signature': lokiSignature() };
-    for (const secrets of [SECRET, Buffer.from(SECRET), [null, 'x', undefined, '', SECRET]]) {
+    const key = new TextEncoder().encode(SECRET);
+    const ofBytes = [Buffer.from(SECRET), key, key.buffer, new DataView(key.buffer)];
+    for (const secrets of [SECRET, [null, 'x', undefined, '', SECRET], ...ofBytes, ofBytes]) {
       verify(BODY, headers, secrets);
     }
-    for (const secrets of [undefined, null, '', [], [null, ''], new Uint8Array(0)]) {
+    for (const secret of ofBytes) assert.equal(sign(BODY, secret)['X-Loki-Signature'], lokiSignature());
+    for (const secrets of [undefined, null, '', [], [null, ''], new Uint8Array(0), new ArrayBuffer(0)]) {
       const unsigned = { 'x-loki-signature': lokiSignature(BODY, '') };
       assert.equal(
         reasonOf(() => verify(BODY, unsigned, secrets)),
@@ -205,6 +208,58 @@ describe('webhooks', () => {
         () => verify(BODY, headers, SECRET, wrong),
         (error) => error instanceof sdk.ConfigError && error.param === Object.keys(wrong)[0],
       );
+    }
+  });
+
+  it('are not signed with what cannot be sent', () => {
+    const wrong = [
+      ...['', 'a b', 'a\r\nb', '\0', 'ä'].map((id) => ({ id })),
+      ...[Number.NaN, Number.POSITIVE_INFINITY, -1, 1e30, new Date(Number.NaN), '5', null].map((timestamp) => ({
+        timestamp,
+      })),
+    ];
+    for (const options of wrong) {
+      assert.throws(
+        () => sign(BODY, SECRET, { scheme: 'standard', ...options }),
+        (error) => error instanceof sdk.ConfigError && error.param === Object.keys(options)[0],
+        JSON.stringify(options),
+      );
+    }
+    for (const id of [5, null, '\ud800']) {
+      assert.throws(() => sign(BODY, SECRET, { scheme: 'standard', id }), /^TypeError: id must be a string/);
+    }
+  });
+
+  it('have no text with half of a surrogate pair', () => {
+    const torn = '\ud800';
+    for (const action of [
+      () => sign(torn, SECRET),
+      () => verify(torn, {}, SECRET),
+      () => parse(torn),
+      () => sign(BODY, torn),
+      () => verify(BODY, {}, [torn]),
+    ]) {
+      assert.throws(action, /^TypeError: (body|secrets?) must be .* not one with half of a surrogate pair/);
+    }
+    assert.equal(
+      reasonOf(() => verify(BODY, { 'x-loki-signature': torn }, SECRET)),
+      'malformed_signature',
+    );
+    verify(BODY, { 'x-other': torn, [torn]: 'a', 'x-loki-signature': lokiSignature() }, SECRET);
+    assert.throws(() => parse('{"title": "\\ud800"}'), sdk.DecodeError);
+  });
+
+  it('give an identifier of any size', () => {
+    for (const [digits, expected] of [
+      ['9007199254740991', Number.MAX_SAFE_INTEGER],
+      ['-9007199254740991', -Number.MAX_SAFE_INTEGER],
+      ['9007199254740993', '9007199254740993'],
+      ['-12345678901234567890123', '-12345678901234567890123'],
+    ]) {
+      const event = parse(
+        `{"type": "approval_request", "id": ${digits}, "metadata": {"task_id": ${digits}}}`,
+      );
+      assert.deepEqual([event.task_id, event.id], [expected, expected]);
     }
   });
 
