@@ -72,7 +72,8 @@ class Helpers(PagedOperations, Operations):
 
         Args:
             identifier: Identifier or name of the key; the identifier is the safer choice.
-            store: A function that puts the new token where it is kept.
+            store: A function that puts the new token where it is kept; not an `async def`, which only
+                `AsyncAutonomiClient` awaits.
             grace_period_hours: Hours for which the old token keeps working: 1 or more.
             delete_old: Whether the old key is deleted once the new token is stored.
 
@@ -95,7 +96,7 @@ class Helpers(PagedOperations, Operations):
 
         rotation = Rotation(store, grace_period_hours, delete_old)
         with rotation.storing():
-            store(rotation.rotated(self.rotate_api_key(identifier, grace_period_hours)))
+            rotation.at_once(store(rotation.rotated(self.rotate_api_key(identifier, grace_period_hours))))
         if delete_old:
             with rotation.deleting():
                 self.delete_api_key(rotation.old_key_id())

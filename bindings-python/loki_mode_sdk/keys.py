@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["KeyRotation", "TemporaryApiKey"]
 
+# `inspect.CO_COROUTINE`; that module takes long to import.
+_COROUTINE = 0x80
+
 
 class KeyRotation:
     """What came of a rotation whose new token was stored.
@@ -54,11 +57,16 @@ class KeyRotation:
 
 
 class Rotation:
-    """The way of a rotation, for both clients: what there is to be said after each of its steps."""
+    """The way of a rotation, for both clients: what there is to be said after each of its steps.
 
-    def __init__(self, store: object, grace_period_hours: int, delete_old: bool) -> None:
+    `store` may be an `async def` if it `is_awaited`.
+    """
+
+    def __init__(self, store: object, grace_period_hours: int, delete_old: bool, is_awaited: bool = False) -> None:
         if not callable(store):
             raise TypeError(f"store must be a function, not {type(store).__name__}")
+        if not is_awaited and getattr(getattr(store, "__code__", None), "co_flags", 0) & _COROUTINE:
+            raise TypeError("store must be a plain function, not an async one: AsyncAutonomiClient awaits those")
         if isinstance(grace_period_hours, int) and grace_period_hours < 1:
             raise ConfigError(
                 "grace_period_hours must be at least 1: without it, a failure to store would leave no working key",
@@ -68,6 +76,19 @@ class Rotation:
             raise TypeError(f"delete_old must be bool, not {type(delete_old).__name__}")
         self._hours = grace_period_hours
         self._rotated: RotatedApiKey
+
+    def at_once(self, stored: object) -> None:
+        """Refuses what a `store` returns that is only beginning: nobody would wait for it.
+
+        Raises:
+            TypeError: It is a coroutine or the like.
+        """
+        if hasattr(stored, "__await__"):
+            if hasattr(stored, "close"):
+                stored.close()
+            raise TypeError(
+                "store returned something to be awaited: AutonomiClient calls a plain function, AsyncAutonomiClient awaits"
+            )
 
     def storing(self) -> Step:
         """The step in which the key is rotated and its new token stored."""

@@ -166,6 +166,7 @@ describe('a pager', () => {
       { status: 403, json: { detail: 'no' } },
       { status: 503, headers: { 'retry-after': '0' }, json: {} },
       page(4, 3),
+      page(3),
     ]);
     const pager = client(baseUrl).iterRuns(undefined, undefined, { pageSize: 2, headers: { 'x-a': 'b' } });
     assert.equal((await pager.next()).value.id, 5);
@@ -175,7 +176,7 @@ describe('a pager', () => {
     const { requests } = await server.recorded();
     assert.deepEqual(
       requests.map((request) => request.headers['x-a']),
-      ['b', 'b', 'b', 'b'],
+      ['b', 'b', 'b', 'b', 'b'],
     );
   });
 

@@ -227,14 +227,14 @@ def test_nothing_is_asked_for_before_it_is_wanted_and_no_more(client_of, fault_s
 def test_after_an_error_it_goes_on_where_it_stood(client_of, fault_server):
     refused = {"status": 403, "json": {"detail": "no"}}
     busy = {"status": 503, "headers": {"retry-after": "0"}, "json": {}}
-    client = client_of(page(5, 4), refused, busy, page(4, 3), path_style="guide")
+    client = client_of(page(5, 4), refused, busy, page(4, 3), page(3), path_style="guide")
     pager = client.iter_runs(page_size=2, headers={"x-a": "b"})
     assert [next(pager).id, next(pager).id] == [5, 4]
     with pytest.raises(PermissionDeniedError):
         next(pager)
     assert ids(pager) == [3]
     headers = [seen["headers"]["x-a"] for seen in fault_server.recorded()["requests"]]
-    assert headers == ["b"] * 4
+    assert headers == ["b"] * 5
 
 
 def test_a_list_of_which_only_the_beginning_is_to_be_had(client_of):
@@ -279,7 +279,7 @@ def test_a_pager_can_be_closed_from_another_thread(client_of):
 def test_a_cancelled_task_takes_nothing_away(async_client_of):
     async def main():
         slow = {**page(3, 2, 1), "faults": {"delay_ms": 300}}
-        client = async_client_of(slow, page(3, 2, 1), path_style="guide")
+        client = async_client_of(slow, page(3, 2, 1), page(1), path_style="guide")
         pager = client.iter_runs(page_size=10)
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(pager.__anext__(), 0.1)
@@ -290,7 +290,7 @@ def test_a_cancelled_task_takes_nothing_away(async_client_of):
 
 def test_a_pager_is_typed_and_lets_go(client_of):
     assert Pager[Run] is not None
-    client = client_of(page(1), path_style="guide")
+    client = client_of(page(1), page(1), path_style="guide")
     pager = client.iter_runs()
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(pager)
