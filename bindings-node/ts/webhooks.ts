@@ -217,7 +217,8 @@ function rawBody(body: unknown): Uint8Array {
   if (!ArrayBuffer.isView(view)) {
     throw new TypeError(
       `body must be the raw body of the request, a Buffer, Uint8Array or string, not ${kindOf(body)}: what was ` +
-        `parsed can no longer be checked. Express: express.raw({type: '*/*'}) for this route, before express.json()`,
+        `parsed can no longer be checked. Express: express.raw({type: '*/*'}) for this route, before express.json(); ` +
+        'a Request: await request.arrayBuffer()',
     );
   }
   const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
@@ -229,6 +230,9 @@ function headerPairs(headers: unknown): [string, string][] {
   if (typeof headers !== 'object' || headers === null) {
     throw new TypeError(`headers must be an object or a list of pairs, not ${kindOf(headers)}`);
   }
+  if ('headers' in headers && typeof headers.headers === 'object') {
+    throw new TypeError('headers must be those of the request, request.headers, not the request itself');
+  }
   const given: Iterable<unknown> =
     Symbol.iterator in headers ? (headers as Iterable<unknown>) : Object.entries(headers);
   const pairs: [string, string][] = [];
@@ -238,7 +242,7 @@ function headerPairs(headers: unknown): [string, string][] {
     }
     const [name, values] = pair as [string, unknown];
     for (const value of Array.isArray(values) ? values : [values]) {
-      // What is no text is no header; a request that is given by mistake has none, and that is said.
+      // What is no text is no header.
       if (typeof value === 'string') pairs.push([whole(name), whole(value)]);
     }
   }
@@ -252,7 +256,8 @@ function whole(text: string): string {
 
 function secretText(name: string, secret: unknown): string {
   if (typeof secret === 'string' && !isTorn(secret)) return JSON.stringify({ text: secret });
-  if (ArrayBuffer.isView(secret) || isAnyArrayBuffer(secret)) return JSON.stringify({ key: [...rawBody(secret)] });
+  if (ArrayBuffer.isView(secret) || isAnyArrayBuffer(secret))
+    return JSON.stringify({ key: [...rawBody(secret)] });
   throw new TypeError(`${name} must be a string or a Uint8Array, or a list of them, not ${kindOf(secret)}`);
 }
 

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createHmac, randomBytes, randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { describe, it } from 'node:test';
@@ -11,7 +12,9 @@ import * as webhooks from 'loki-mode-sdk/webhooks';
 
 const { isApprovalRequest, parse, sign, unwrap, verify, WebhookVerificationError } = webhooks;
 const require = createRequire(import.meta.url);
-const { Webhook } = createRequire(new URL('../peers/package.json', import.meta.url))('standardwebhooks');
+const peer = createRequire(new URL('../peers/package.json', import.meta.url));
+const { Webhook } = peer('standardwebhooks');
+const express = peer('express');
 
 const BODY = '{"event": "task_complete", "metadata": {"task_id": 7}}';
 const SECRET = 'a secret of both sides';
@@ -156,6 +159,75 @@ describe('webhooks', () => {
     }
   });
 
+  it('come through Express and through Request', async () => {
+    const seen = {};
+    const app = express();
+    const check = (name, bodyOf) => (request, response) => {
+      try {
+        const event = unwrap(bodyOf(request), request.headers, SECRET);
+        verify(bodyOf(request), request.headersDistinct ?? request.headers, SECRET);
+        seen[name] = event.task_id;
+      } catch (error) {
+        seen[name] = error;
+      }
+      response.end();
+    };
+    const keep = (request, _response, bytes) => {
+      request.rawBody = bytes;
+    };
+    app.post(
+      '/raw',
+      express.raw({ type: '*/*' }),
+      check('raw', ({ body }) => body ?? ''),
+    );
+    app.post(
+      '/text',
+      express.text({ type: '*/*' }),
+      check('text', ({ body }) => body),
+    );
+    app.post(
+      '/kept',
+      express.json({ verify: keep }),
+      check('kept', ({ rawBody }) => rawBody),
+    );
+    app.post(
+      '/json',
+      express.json(),
+      check('json', ({ body }) => body),
+    );
+    app.post(
+      '/none',
+      check('none', ({ body }) => body),
+    );
+    const server = app.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    try {
+      const body = '{"event": "task_complete", "title": "Grüße ✓", "task_id": 7}';
+      const headers = { 'content-type': 'application/json', ...sign(body, SECRET) };
+      for (const name of ['raw', 'text', 'kept', 'json', 'none']) {
+        await fetch(`http://127.0.0.1:${server.address().port}/${name}`, { method: 'POST', body, headers });
+      }
+      assert.deepEqual([seen.raw, seen.text, seen.kept], [7, 7, 7]);
+      for (const error of [seen.json, seen.none]) assert.match(String(error), /^TypeError: .*express\.raw/);
+
+      const request = () => new Request('http://host/', { method: 'POST', body, headers });
+      const one = request();
+      assert.equal(unwrap(await one.arrayBuffer(), one.headers, SECRET).task_id, 7);
+      const entries = Object.fromEntries(one.headers);
+      assert.equal(unwrap(await request().text(), entries, SECRET).task_id, 7);
+      assert.equal(unwrap(await (await request().blob()).arrayBuffer(), entries, SECRET).task_id, 7);
+      for (const wrong of [request(), await request().json(), request().text(), await request().blob()]) {
+        assert.throws(() => unwrap(wrong, entries, SECRET), /^TypeError: .*await request\.arrayBuffer\(\)/);
+      }
+      for (const wrong of [request(), { headers: entries }]) {
+        assert.throws(() => verify(body, wrong, SECRET), /^TypeError: headers must be .*request\.headers/);
+      }
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+
   it('take secrets of every kind', () => {
     const headers = { 'x-loki-signature': lokiSignature() };
     const key = new TextEncoder().encode(SECRET);
@@ -214,9 +286,11 @@ describe('webhooks', () => {
   it('are not signed with what cannot be sent', () => {
     const wrong = [
       ...['', 'a b', 'a\r\nb', '\0', 'ä'].map((id) => ({ id })),
-      ...[Number.NaN, Number.POSITIVE_INFINITY, -1, 1e30, new Date(Number.NaN), '5', null].map((timestamp) => ({
-        timestamp,
-      })),
+      ...[Number.NaN, Number.POSITIVE_INFINITY, -1, 1e30, new Date(Number.NaN), '5', null].map(
+        (timestamp) => ({
+          timestamp,
+        }),
+      ),
     ];
     for (const options of wrong) {
       assert.throws(
