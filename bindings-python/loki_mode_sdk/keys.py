@@ -86,9 +86,7 @@ class Rotation:
         if hasattr(stored, "__await__"):
             if hasattr(stored, "close"):
                 stored.close()
-            raise TypeError(
-                "store returned something to be awaited: AutonomiClient calls a plain function, AsyncAutonomiClient awaits"
-            )
+            raise TypeError("store returned something to be awaited: only AsyncAutonomiClient does that")
 
     def storing(self) -> Step:
         """The step in which the key is rotated and its new token stored."""

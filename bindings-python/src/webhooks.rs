@@ -115,6 +115,11 @@ fn read_headers(given: &Bound<'_, PyAny>) -> PyResult<Headers> {
         let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract()?;
         let name = header_text(&name)
             .ok_or_else(|| arguments::mismatch("the names in headers", "str or bytes", &name))?;
+        // A request of Starlette is a mapping, and so is what functions in the cloud are called with.
+        if name == "headers" && !value.is_none() && header_text(&value).is_none() {
+            let problem = "headers must be those of the request, request.headers, not the request itself";
+            return Err(PyTypeError::new_err(problem));
+        }
         // A WSGI environment holds objects of all kinds beside the headers.
         // None is what `headers.get(..)` gives for one that is not there.
         if Headers::matter(&name) && !value.is_none() {

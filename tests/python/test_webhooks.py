@@ -172,6 +172,8 @@ def message(headers):
         ("X-Loki-Signature: a", "headers must be a mapping"),
         ([("a", "b", "c")], "length"),
         ({5: "a"}, "names in headers"),
+        ({"headers": {"X-Loki-Signature": "a"}, "body": ""}, "request.headers, not the request itself"),
+        ({"type": "http", "headers": [(b"x-loki-signature", b"a")]}, "request.headers, not the request itself"),
         ({"X-Loki-Signature": 5}, "header X-Loki-Signature must be str, not int"),
         ({"X-Loki-Signature": [5]}, "header X-Loki-Signature"),
     ],
