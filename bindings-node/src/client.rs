@@ -1,5 +1,6 @@
 //! A client and its calls.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use napi::Result;
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 
+use crate::event_loop::EventLoop;
 use crate::options::{ClientChanges, ClientOptions, TokenSource, from_milliseconds, parse};
 use crate::provider::{Patience, during_call};
 use crate::report::{self, Wants};
@@ -19,6 +21,7 @@ use crate::{failure, failure::thrown, text::Text};
 #[napi]
 pub struct Client {
     pub(crate) runtime: Arc<Shared>,
+    event_loop: Option<Rc<EventLoop>>,
     pub(crate) engine: Engine,
 }
 
@@ -36,10 +39,10 @@ impl Client {
     /// Makes a client from the JSON text of its options. What it throws has the JSON text of the error as message.
     #[napi(constructor)]
     pub fn new(runtime: &Runtime, options: String) -> Result<Self> {
-        let runtime = Arc::clone(runtime.shared());
+        let (runtime, event_loop) = (Arc::clone(runtime.shared()), runtime.event_loop());
         let options: ClientOptions = parse(&options)?;
         let engine = options.into_options(&runtime).and_then(Engine::new).map_err(thrown)?;
-        Ok(Client { runtime, engine })
+        Ok(Client { runtime, event_loop, engine })
     }
 
     /// A client that differs in some options and shares the connections. Throws as the constructor does.
@@ -47,7 +50,7 @@ impl Client {
     pub fn with_options(&self, changes: String) -> Result<Client> {
         let changes: ClientChanges = parse(&changes)?;
         let engine = self.engine.with_options(changes.into_changes(&self.runtime)).map_err(thrown)?;
-        Ok(Client { runtime: Arc::clone(&self.runtime), engine })
+        Ok(Client { runtime: Arc::clone(&self.runtime), event_loop: self.event_loop.clone(), engine })
     }
 
     /// The longest that a call may take, in milliseconds, unless the call itself says otherwise.
@@ -138,7 +141,7 @@ impl Client {
         let waited = granted.as_ref().map_or(Duration::ZERO, |granted| granted.waited);
         let began = Instant::now().checked_sub(waited).unwrap_or_else(Instant::now);
         let deadline = began + timeout;
-        self.runtime.start(id, move |token| {
+        self.runtime.start(self.event_loop.as_deref(), id, move |token| {
             let options = CallOptions {
                 timeout: Some(timeout),
                 began: Some(began),

@@ -4,6 +4,8 @@
 
 mod client;
 pub mod environment;
+#[cfg_attr(not(target_os = "linux"), path = "no_event_loop.rs")]
+mod event_loop;
 mod failure;
 mod options;
 pub mod outbox;

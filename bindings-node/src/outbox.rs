@@ -1,4 +1,4 @@
-//! What threads have to say to JavaScript: collected, so that one call of a function there delivers all of it.
+//! What calls have to say to JavaScript: collected, so that one call of a function there delivers all of it.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,7 +7,7 @@ use napi::{Env, JsValue, Result, sys};
 
 use crate::text::Text;
 
-/// What a thread has to say about a call.
+/// What there is to say about a call.
 pub(crate) enum Message {
     /// It is done: the JSON text of the data or of the error, and of its report if it was asked for.
     Settled { id: u32, ok: bool, text: Text, report: Option<String> },
@@ -17,22 +17,34 @@ pub(crate) enum Message {
 
 /// The messages that JavaScript has not been given yet.
 #[derive(Default)]
-pub(crate) struct Outbox(Mutex<Vec<Message>>);
+pub(crate) struct Outbox(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    messages: Vec<Message>,
+    /// The event loop is about to take them by itself.
+    attended: bool,
+}
 
 impl Outbox {
     /// Adds a message; true if it is the first, so that JavaScript has to be woken.
     pub(crate) fn add(&self, message: Message) -> bool {
-        let mut messages = self.lock();
-        messages.push(message);
-        messages.len() == 1
+        let mut state = self.lock();
+        state.messages.push(message);
+        state.messages.len() == 1 && !state.attended
+    }
+
+    /// Until the next `take`, nobody has to wake JavaScript.
+    pub(crate) fn attend(&self) {
+        self.lock().attended = true;
     }
 
     /// Takes all messages, in the order in which they came.
     pub(crate) fn take(&self) -> Batch {
-        Batch(std::mem::take(&mut self.lock()))
+        Batch(std::mem::take(&mut *self.lock()).messages)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Message>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         // Nothing panics under the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -41,6 +53,12 @@ impl Outbox {
 /// Messages on their way to JavaScript: one flat array, four items for each: the call, what it is about (0: data,
 /// 1: an error, 2: a token is wanted), the text, and the report or null.
 pub struct Batch(Vec<Message>);
+
+impl Batch {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 /// The error of an answer that no string can hold: V8 ends at 512 MiB.
 const TOO_LONG: &str = r#"{"class":"DecodeError","message":"the answer is longer than a string of this JavaScript engine can be","attempts":1}"#;

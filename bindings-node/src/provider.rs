@@ -2,13 +2,14 @@
 //! what is here is for later ones. A thread cannot call it: it asks the event loop, and waits for the answer as long as
 //! its call may. Its place goes to another call meanwhile, which may be one that the function waits for.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use loki_mode_core::Token;
+use loki_mode_core::waiting::{Receiver, oneshot};
 
 use crate::outbox::Message;
 use crate::runtime::Shared;
@@ -52,15 +53,17 @@ pub(crate) enum Patience {
 }
 
 thread_local! {
-    /// The call that this thread executes: the engine asks for a token without saying for which.
-    static CALL: Cell<Option<(u32, Patience)>> = const { Cell::new(None) };
+    /// The calls that this thread executes, each by the number of its fiber if it has one: the engine asks for a token
+    /// without saying for which call.
+    static CALLS: RefCell<HashMap<Option<u64>, (u32, Patience)>> = RefCell::default();
 }
 
 /// Runs a call; whoever asks for a token meanwhile is told by it for whom, and until when.
 pub(crate) fn during_call<T>(id: u32, patience: Patience, call: impl FnOnce() -> T) -> T {
-    CALL.set(Some((id, patience)));
+    let fiber = current_fiber();
+    CALLS.with_borrow_mut(|calls| calls.insert(fiber, (id, patience)));
     let result = call();
-    CALL.set(None);
+    CALLS.with_borrow_mut(|calls| calls.remove(&fiber));
     result
 }
 
@@ -70,24 +73,35 @@ pub(crate) fn token(runtime: Arc<Shared>) -> Token {
 }
 
 fn ask(runtime: &Shared) -> Result<String, NoToken> {
-    let (id, patience) = CALL.get().ok_or(NoToken::Cancelled)?;
-    let (sender, receiver) = channel();
+    let (id, patience) =
+        CALLS.with_borrow(|calls| calls.get(&current_fiber()).copied()).ok_or(NoToken::Cancelled)?;
+    let (sender, receiver) = oneshot();
     // Asked first, then looked whether it is cancelled: the other way around, a cancellation in between would find
     // nobody to tell.
     if !runtime.await_token(id, sender) || !runtime.send(Message::TokenWanted { id }) {
         return Err(NoToken::Cancelled);
     }
-    let reply = match patience {
-        Patience::Until(deadline) => {
-            let left = deadline.saturating_duration_since(Instant::now());
-            runtime.park(|| receiver.recv_timeout(left))
-        }
-        Patience::Each(longest) => receiver.recv_timeout(longest),
-    };
-    match reply {
-        Ok(Reply::Token(token)) => Ok(token),
-        Ok(Reply::Failed) => Err(NoToken::Failed),
-        Err(RecvTimeoutError::Timeout) => Err(NoToken::Late),
-        Ok(Reply::Cancelled) | Err(RecvTimeoutError::Disconnected) => Err(NoToken::Cancelled),
+    match patience {
+        Patience::Until(deadline) => runtime.park(|| wait(&receiver, deadline)),
+        Patience::Each(longest) => wait(&receiver, Instant::now() + longest),
     }
+}
+
+fn wait(receiver: &Receiver<Reply>, until: Instant) -> Result<String, NoToken> {
+    loop {
+        match receiver.wait(until.saturating_duration_since(Instant::now())) {
+            Ok(Some(Reply::Token(token))) => return Ok(token),
+            Ok(Some(Reply::Failed)) => return Err(NoToken::Failed),
+            Ok(Some(Reply::Cancelled)) | Err(_) => return Err(NoToken::Cancelled),
+            Ok(None) if Instant::now() >= until => return Err(NoToken::Late),
+            Ok(None) => {}
+        }
+    }
+}
+
+fn current_fiber() -> Option<u64> {
+    #[cfg(target_os = "linux")]
+    return loki_mode_core::fibers::current_id();
+    #[cfg(not(target_os = "linux"))]
+    return None;
 }

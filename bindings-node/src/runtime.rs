@@ -1,26 +1,31 @@
-//! What belongs to one JavaScript environment (the main thread or a worker): the threads on which its calls wait, and
-//! the way back to its event loop.
+//! What belongs to one JavaScript environment (the main thread or a worker): where its calls and streams wait, and the
+//! way back to its event loop.
 
 use std::collections::HashMap;
-use std::sync::mpsc::Sender;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use loki_mode_core::CancelToken;
+#[cfg(target_os = "linux")]
+use loki_mode_core::fibers;
+use loki_mode_core::waiting::Sender;
 use loki_mode_core::workers::Pool;
 use napi::bindgen_prelude::{Env, FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Result, Status};
 use napi_derive::napi;
 
+use crate::event_loop::EventLoop;
 use crate::failure;
 use crate::options::from_milliseconds;
 use crate::outbox::{Batch, Message, Outbox};
 use crate::provider::Reply;
 use crate::text::Text;
 
-/// How many calls wait side by side; more than that wait for a thread.
-const MAX_THREADS: u32 = 256;
+/// How many calls wait side by side; more than that wait until one is done. As fibers they cost memory only.
+const MAX_FIBERS: usize = 1024;
+const MAX_THREADS: usize = 256;
 /// How many streams wait side by side. Those beyond take turns: each lets go of its thread every now and then.
 const MAX_STREAMS: usize = 1024;
 
@@ -34,22 +39,30 @@ type Wake = ThreadsafeFunction<(), (), Delivered, Status, false, true>;
 #[napi]
 pub struct Runtime {
     shared: Arc<Shared>,
+    event_loop: Option<Rc<EventLoop>>,
 }
 
 #[napi]
 impl Runtime {
     /// `deliver(batch)` is called on the event loop with what threads have to say; see [`Batch`]. Each call that was
     /// started is settled once.
+    ///
+    /// Where the event loop can be had, calls run on it as fibers; elsewhere, or if they are to, on threads.
     #[napi(constructor)]
-    pub fn new(env: Env, deliver: Function<'_, Delivered, ()>, max_threads: Option<u32>) -> Result<Self> {
+    pub fn new(env: Env, deliver: Function<'_, Delivered, ()>, on_threads: bool) -> Result<Self> {
         let outbox = Arc::new(Outbox::default());
+        let event_loop = if on_threads {
+            None
+        } else {
+            EventLoop::attach(&env, &deliver, Arc::clone(&outbox), MAX_FIBERS)?
+        };
         let taken = Arc::clone(&outbox);
         let wake = deliver
             .build_threadsafe_function::<()>()
             .weak::<true>()
             .build_callback(move |_| Ok((taken.take(),).into()))?;
         let shared = Arc::new(Shared {
-            pool: Pool::new(max_threads.unwrap_or(MAX_THREADS) as usize),
+            pool: Pool::new(MAX_THREADS),
             streams: Pool::new(MAX_STREAMS),
             outbox,
             wake,
@@ -59,7 +72,7 @@ impl Runtime {
         // Registered after the threadsafe function, so run before Node tears that down: a thread must be gone before
         // the code that it runs is unloaded.
         env.add_env_cleanup_hook(Arc::clone(&shared), |shared| shared.shut_down())?;
-        Ok(Runtime { shared })
+        Ok(Runtime { shared, event_loop })
     }
 
     /// Ends a call early; it is settled as cancelled, unless it was settled already.
@@ -97,6 +110,10 @@ impl Runtime {
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
+
+    pub(crate) fn event_loop(&self) -> Option<Rc<EventLoop>> {
+        self.event_loop.clone()
+    }
 }
 
 /// How a call ended.
@@ -116,7 +133,7 @@ pub(crate) struct Granted {
 /// A call that is not settled yet.
 struct Call {
     token: CancelToken,
-    /// Its thread waits for a token.
+    /// It waits for a token.
     wants_token: Option<Sender<Reply>>,
 }
 
@@ -136,49 +153,57 @@ impl Shared {
         self.granted().take().filter(|(of, _)| *of == id).map(|(_, granted)| granted)
     }
 
-    /// Waits on behalf of a call; others may have its thread's place meanwhile.
+    /// Waits on behalf of a call; others may have its place meanwhile.
     pub(crate) fn park<T>(&self, wait: impl FnOnce() -> T) -> T {
+        #[cfg(target_os = "linux")]
+        if fibers::current_id().is_some() {
+            return fibers::step_aside(wait);
+        }
         self.pool.park(wait)
     }
 
-    /// Runs `job` on a thread of the pool; what it returns settles the call.
+    /// Runs `job` on the event loop if there is one, or on a thread; what it returns settles the call.
     pub(crate) fn start(
         self: &Arc<Self>,
+        event_loop: Option<&EventLoop>,
         id: u32,
         job: impl FnOnce(CancelToken) -> Outcome + Send + 'static,
     ) -> Result<()> {
-        self.start_on(&self.pool, id, job)
+        self.start_by(id, job, |job| match event_loop {
+            Some(event_loop) => event_loop.spawn(job).map_err(|error| error.to_string()),
+            None => self.pool.submit(job).map_err(|rejected| rejected.to_string()),
+        })
     }
 
-    /// The same for a wait for the next events of a stream.
+    /// The same for a wait for the next events of a stream, on a thread.
     pub(crate) fn start_wait(
         self: &Arc<Self>,
         id: u32,
         job: impl FnOnce(CancelToken) -> Outcome + Send + 'static,
     ) -> Result<()> {
-        self.start_on(&self.streams, id, job)
+        self.start_by(id, job, |job| self.streams.submit(job).map_err(|rejected| rejected.to_string()))
     }
 
-    fn start_on(
+    fn start_by(
         self: &Arc<Self>,
-        pool: &Pool,
         id: u32,
         job: impl FnOnce(CancelToken) -> Outcome + Send + 'static,
+        submit: impl FnOnce(Box<dyn FnOnce() + Send>) -> std::result::Result<(), String>,
     ) -> Result<()> {
         let token = CancelToken::new();
         self.pending().insert(id, Call { token: token.clone(), wants_token: None });
         let shared = Arc::clone(self);
-        let taken = pool.submit(move || {
+        let taken = submit(Box::new(move || {
             let Outcome { result, report } = job(token);
             shared.pending().remove(&id);
             let ok = result.is_ok();
             let (Ok(text) | Err(text)) = result;
             // Refused only while the environment is being torn down: then nobody waits for the answer any more.
             shared.send(Message::Settled { id, ok, text, report });
-        });
-        taken.map_err(|rejected| {
+        }));
+        taken.map_err(|reason| {
             self.pending().remove(&id);
-            napi::Error::from_reason(rejected.to_string())
+            napi::Error::from_reason(reason)
         })
     }
 
@@ -203,8 +228,7 @@ impl Shared {
     fn reply(&self, id: u32, reply: Reply) {
         let sender = self.pending().get_mut(&id).and_then(|call| call.wants_token.take());
         if let Some(sender) = sender {
-            // An error means that the call has run out of time.
-            let _ = sender.send(reply);
+            sender.send(reply);
         }
     }
 

@@ -5,7 +5,7 @@ export interface NativeModule {
   /** A batch has four items for each message: the call, what it is about, its text and its report. */
   Runtime: new (
     deliver: (batch: readonly unknown[]) => void,
-    maxThreads?: number,
+    onThreads: boolean,
   ) => NativeRuntime;
   Client: new (runtime: NativeRuntime, options: string) => NativeClient;
   EventStream: new () => NativeEventStream;

@@ -1,4 +1,4 @@
-/** The calls under way in this environment, and what the native threads have to say about them. */
+/** The calls under way in this environment, and what the native side has to say about them. */
 
 import { loadNative } from './native.js';
 
@@ -24,9 +24,16 @@ export const native = loadNative();
 const pending = new Map<number, Listener>();
 let lastId = 0;
 
-// The way back from the native threads does not keep the process alive; this timer does, while a call is pending.
+// The way back from the native side does not keep the process alive; this timer does, while a call is pending.
 const alive = setInterval(() => {}, MAX_DELAY);
 alive.unref();
+
+/**
+ * Whether calls are not to run on the event loop. Bun and Deno load addons, but their event loop is not libuv's, and
+ * Bun ends the process when an addon asks it for a part of libuv that it does not have.
+ */
+const onThreads =
+  'bun' in process.versions || 'deno' in process.versions || process.env.LOKI_SDK_THREADS === '1';
 
 export const runtime = new native.Runtime((batch) => {
   for (let at = 0; at < batch.length; at += 4) {
@@ -41,7 +48,7 @@ export const runtime = new native.Runtime((batch) => {
     if (pending.size === 0) alive.unref();
     listener?.settle(about === DATA, batch[at + 2] as string, batch[at + 3] as string | null);
   }
-});
+}, onThreads);
 
 /** An id that no call has. */
 export function nextId(): number {

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::net::Shutdown;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use socket2::Socket;
+
+use crate::waiting::{Waker, park};
 
 /// What a caller can say about a single call.
 #[derive(Default, Clone)]
@@ -91,11 +93,10 @@ impl Limits<'_> {
                 return Ok(());
             }
             let slice = if self.interrupted.is_some() { left.min(SLICE) } else { left };
-            match self.cancel {
-                // What it says is asked again by `check`.
-                Some(cancel) => drop(cancel.wait_until(Instant::now() + slice)),
-                None => std::thread::sleep(slice),
-            }
+            let _woken = self.cancel.map(CancelToken::wakes_here);
+            // Cancelled in between, it would not wake whoever parks now.
+            self.check()?;
+            park(slice);
         }
     }
 }
@@ -103,18 +104,27 @@ impl Limits<'_> {
 /// Cancels calls from another thread: it ends their waits, and shuts down the socket that one is blocked on.
 /// Clones are the same token. A cancelled token stays cancelled.
 #[derive(Clone, Default)]
-pub struct CancelToken(Arc<State>);
+pub struct CancelToken(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    inner: Mutex<Inner>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Inner {
     cancelled: bool,
     socket: Option<Weak<Socket>>,
+    /// Who waits, and by which number each is known.
+    waiting: Vec<(u64, Waker)>,
+    last: u64,
+}
+
+/// Has whoever waits woken while it lives.
+pub(crate) struct Woken<'a> {
+    token: &'a CancelToken,
+    number: u64,
+}
+
+impl Drop for Woken<'_> {
+    fn drop(&mut self) {
+        self.token.lock().waiting.retain(|(number, _)| *number != self.number);
+    }
 }
 
 impl CancelToken {
@@ -125,15 +135,16 @@ impl CancelToken {
 
     /// Cancels; has no effect the second time.
     pub fn cancel(&self) {
-        let mut inner = self.lock();
-        inner.cancelled = true;
-        if let Some(socket) = inner.socket.take().and_then(|socket| socket.upgrade()) {
+        let mut state = self.lock();
+        state.cancelled = true;
+        if let Some(socket) = state.socket.take().and_then(|socket| socket.upgrade()) {
             // Under the lock, so that it cannot hit the socket after `unwatch`, when it may serve another call. An
             // error means that the peer has closed it already: the read that is to wake has ended.
             let _ = socket.shutdown(Shutdown::Both);
         }
-        drop(inner);
-        self.0.changed.notify_all();
+        for (_, waker) in &state.waiting {
+            waker.wake();
+        }
     }
 
     /// Whether it was cancelled.
@@ -143,12 +154,12 @@ impl CancelToken {
 
     /// Names the socket that the call is about to block on.
     pub(crate) fn watch(&self, socket: &Arc<Socket>) {
-        let mut inner = self.lock();
-        if inner.cancelled {
+        let mut state = self.lock();
+        if state.cancelled {
             // Too late to be woken: the read ends at once instead.
             let _ = socket.shutdown(Shutdown::Both);
         } else {
-            inner.socket = Some(Arc::downgrade(socket));
+            state.socket = Some(Arc::downgrade(socket));
         }
     }
 
@@ -157,22 +168,18 @@ impl CancelToken {
         self.lock().socket = None;
     }
 
-    /// Waits until the instant, or until cancelled; true if cancelled.
-    pub(crate) fn wait_until(&self, instant: Instant) -> bool {
-        let mut inner = self.lock();
-        while !inner.cancelled {
-            let left = instant.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            inner = self.0.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        true
+    /// Ends the waits of the thread or fiber that asks, from now on and while the answer is kept, when it is cancelled.
+    pub(crate) fn wakes_here(&self) -> Woken<'_> {
+        let mut state = self.lock();
+        state.last += 1;
+        let number = state.last;
+        state.waiting.push((number, Waker::here()));
+        Woken { token: self, number }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        // The guarded data is valid after a panic anywhere: two plain fields.
-        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The guarded data is valid after a panic anywhere: plain fields.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

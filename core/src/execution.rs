@@ -16,7 +16,7 @@ use ureq::http::{HeaderName, HeaderValue, Method};
 use crate::args::{Args, Value};
 use crate::attempts::AttemptRecord;
 use crate::bridges;
-use crate::call::{CallOptions, Limits};
+use crate::call::{CallOptions, CancelToken, Limits, Woken};
 use crate::client::Shared;
 use crate::dialect::is_unknown_route;
 use crate::error::{Error, ErrorInfo, ErrorKind};
@@ -45,6 +45,8 @@ pub(crate) struct Execution<'a> {
     client: &'a Shared,
     operation: &'static Operation,
     limits: Limits<'a>,
+    /// Ends whatever it waits for when it is cancelled.
+    _woken: Option<Woken<'a>>,
     headers: CallHeaders<'a>,
     /// What the last attempt sent: the secret to be kept out of errors.
     authorization: Option<HeaderValue>,
@@ -83,6 +85,7 @@ impl<'a> Execution<'a> {
             client,
             operation,
             limits: Limits { deadline, cancel: call.cancel.as_ref(), interrupted: call.interrupted },
+            _woken: call.cancel.as_ref().map(CancelToken::wakes_here),
             headers,
             authorization: None,
             first: call.first_token.map(token::header).transpose()?,

@@ -16,6 +16,8 @@ mod environment;
 mod error;
 pub mod events;
 mod execution;
+#[cfg(target_os = "linux")]
+pub mod fibers;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -31,6 +33,7 @@ mod run_state;
 mod token;
 mod transport;
 mod typed;
+pub mod waiting;
 mod warning;
 pub mod webhook;
 pub mod workers;

@@ -11,6 +11,7 @@ use ureq::config::Config;
 use ureq::unversioned::transport::LazyBuffers;
 
 use crate::call::{Limits, Stop};
+use crate::waiting::is_on_a_fiber;
 
 /// How long a wait lasts before it is asked whether to go on.
 const SLICE: Duration = Duration::from_millis(100);
@@ -105,7 +106,9 @@ impl<'a> Attempt<'a> {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, within));
             }
         }
-        Ok(left.clamp(SHORTEST, SLICE))
+        // A fiber is woken by whoever cancels it; only what has to be asked needs slices.
+        let longest = if is_on_a_fiber() && self.limits.interrupted.is_none() { left } else { SLICE };
+        Ok(left.min(longest).max(SHORTEST))
     }
 
     /// Asked after each slice: whether to go on waiting.
@@ -133,16 +136,32 @@ pub(super) fn buffers(config: &Config) -> LazyBuffers {
     LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size().max(longest))
 }
 
-scoped_tls_hkt::scoped_thread_local!(static CURRENT: for<'a> &'a Attempt<'a>);
+/// What is lent to a thread.
+#[derive(Clone, Copy)]
+enum Lent<'a> {
+    Attempt(&'a Attempt<'a>),
+    Nothing,
+}
+
+scoped_tls_hkt::scoped_thread_local!(static LENT: for<'a> Lent<'a>);
 
 /// Runs `work` with the attempt lent to this thread.
 pub(super) fn lend<R>(attempt: &Attempt<'_>, work: impl FnOnce() -> R) -> R {
-    CURRENT.set(attempt, work)
+    LENT.set(Lent::Attempt(attempt), work)
+}
+
+/// Runs `work`, which has other attempts lent to this thread, and lends this one again.
+#[cfg(target_os = "linux")]
+pub(crate) fn aside<R>(work: impl FnOnce() -> R) -> R {
+    LENT.set(Lent::Nothing, work)
 }
 
 /// The attempt under way on this thread.
 pub(super) fn current<R>(work: impl FnOnce(&Attempt<'_>) -> R) -> R {
-    CURRENT.with(|attempt| work(attempt))
+    LENT.with(|lent| match lent {
+        Lent::Attempt(attempt) => work(attempt),
+        Lent::Nothing => unreachable!("the layers below ureq are used within an attempt"),
+    })
 }
 
 #[cfg(test)]

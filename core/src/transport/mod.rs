@@ -26,6 +26,8 @@ use ureq::http::uri::InvalidUri;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, Transport};
 
+#[cfg(target_os = "linux")]
+pub(crate) use self::context::aside;
 use self::context::{Attempt, Trouble};
 use self::places::Places;
 use self::proxy::Route;

@@ -2,10 +2,11 @@
 //! for.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::context::Attempt;
+use crate::waiting::{Waker, park};
 
 /// The places of one process.
 #[derive(Debug)]
@@ -18,10 +19,10 @@ struct State {
 }
 
 /// One who waits. A place is handed to it, so that nobody who comes later can take it first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Waiter {
-    given: Mutex<bool>,
-    changed: Condvar,
+    given: AtomicBool,
+    waker: Waker,
 }
 
 /// A place; given back when dropped.
@@ -45,28 +46,19 @@ impl Places {
                 state.free -= 1;
                 return Ok(Place(self));
             }
-            let waiter = Arc::new(Waiter::default());
+            let waiter = Arc::new(Waiter { given: AtomicBool::new(false), waker: Waker::here() });
             state.waiting.push_back(Arc::clone(&waiter));
             waiter
         };
         attempt.queued.set(true);
         loop {
-            let outcome = attempt.slice().and_then(|slice| {
-                if waiter.wait(slice) {
-                    return Ok(true);
-                }
-                attempt.go_on().map(|()| false)
-            });
-            match outcome {
-                Ok(true) => {
-                    attempt.queued.set(false);
-                    return Ok(Place(self));
-                }
-                Ok(false) => {}
-                Err(error) => {
-                    self.leave(&waiter);
-                    return Err(error);
-                }
+            if waiter.given.load(Ordering::Acquire) {
+                attempt.queued.set(false);
+                return Ok(Place(self));
+            }
+            if let Err(error) = attempt.slice().map(park).and_then(|()| attempt.go_on()) {
+                self.leave(&waiter);
+                return Err(error);
             }
         }
     }
@@ -98,15 +90,8 @@ impl State {
 
 impl Waiter {
     fn give(&self) {
-        *self.given.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.changed.notify_one();
-    }
-
-    /// Whether the place came within this time.
-    fn wait(&self, at_most: Duration) -> bool {
-        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.changed.wait_timeout_while(given, at_most, |given| !*given);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
+        self.given.store(true, Ordering::Release);
+        self.waker.wake();
     }
 }
 
@@ -120,7 +105,7 @@ impl Drop for Place<'_> {
 mod tests {
     use std::sync::mpsc::{Receiver, Sender, channel};
     use std::thread::{self, JoinHandle};
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::call::{CancelToken, Limits};

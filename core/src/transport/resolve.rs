@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use ureq::unversioned::transport::NextTimeout;
 
 use super::context::{self, Attempt, Trouble};
 use super::forward::Forward;
+use crate::waiting::oneshot;
 
 /// How long an answer of the name service is good for.
 const KEPT: Duration = Duration::from_secs(10);
@@ -64,23 +64,19 @@ impl Names {
 fn look_up(attempt: &Attempt<'_>, host: &str) -> io::Result<Vec<IpAddr>> {
     // It is a part of opening a connection, and the clock of that begins to run.
     attempt.open_until();
-    let (sender, receiver) = sync_channel(1);
+    let (sender, receiver) = oneshot();
     let name = host.to_owned();
     thread::Builder::new().name("loki-mode-resolver".to_owned()).spawn(move || {
         let addresses = (name.as_str(), 0)
             .to_socket_addrs()
             .map(|addresses| addresses.map(|address| address.ip()).collect::<Vec<_>>());
-        // The call may have ended meanwhile; then nobody needs the answer.
-        let _ = sender.send(addresses);
+        sender.send(addresses);
     })?;
     loop {
-        match receiver.recv_timeout(attempt.slice()?) {
-            Ok(addresses) => return addresses,
-            Err(RecvTimeoutError::Timeout) => attempt.go_on()?,
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(io::Error::other("the look-up ended without an answer"));
-            }
+        if let Some(addresses) = receiver.wait(attempt.slice()?).map_err(io::Error::other)? {
+            return addresses;
         }
+        attempt.go_on()?;
     }
 }
 

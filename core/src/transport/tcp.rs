@@ -5,6 +5,7 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +20,13 @@ use super::context::{self, Attempt, Trouble};
 use super::forward::Forward;
 use super::resolve::Names;
 use crate::call::Stop;
+#[cfg(target_os = "linux")]
+use crate::fibers::{self, Ready};
+use crate::waiting::park;
+
+/// How many bytes a fiber reads before it lets the others of its thread go on.
+#[cfg(target_os = "linux")]
+const TURN: usize = 512 << 10;
 
 /// Opens sockets.
 #[derive(Debug)]
@@ -54,6 +62,8 @@ impl<In: Transport> Connector<In> for Tcp {
             buffers: context::buffers(details.config),
             read_timeout: None,
             write_timeout: None,
+            #[cfg(target_os = "linux")]
+            turn: 0,
         })))
     }
 }
@@ -104,7 +114,7 @@ fn connect_path(attempt: &Attempt<'_>, path: &Path) -> io::Result<Stream> {
         match open() {
             Ok(stream) => return Ok(stream),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < until => {
-                std::thread::sleep(attempt.slice()?.min(PAUSE));
+                park(attempt.slice()?.min(PAUSE));
                 attempt.go_on()?;
             }
             Err(error) => return Err(report(attempt, error)),
@@ -119,7 +129,6 @@ fn connect_path(attempt: &Attempt<'_>, _: &Path) -> io::Result<Stream> {
 
 #[cfg(unix)]
 fn connect_one(attempt: &Attempt<'_>, address: SocketAddr, until: Instant) -> io::Result<Stream> {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use socket2::{Domain, Protocol, Type};
 
     let socket = Stream::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
@@ -132,23 +141,39 @@ fn connect_one(attempt: &Attempt<'_>, address: SocketAddr, until: Instant) -> io
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "no answer to the connection request"));
             }
             let slice = attempt.slice()?.min(left);
-            let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(slice.subsec_nanos()) as _ };
-            let mut polled = [PollFd::new(&socket, PollFlags::OUT)];
-            match poll(&mut polled, Some(&timeout)) {
-                Ok(0) | Err(rustix::io::Errno::INTR) => attempt.go_on()?,
-                Ok(_) => {
-                    if let Some(error) = socket.take_error()? {
-                        return Err(error);
-                    }
-                    break;
+            if becomes_writable(&socket, slice)? {
+                if let Some(error) = socket.take_error()? {
+                    return Err(error);
                 }
-                Err(error) => return Err(error.into()),
+                break;
             }
+            attempt.go_on()?;
         },
         Err(error) => return Err(error),
     }
     socket.set_nonblocking(false)?;
     Ok(socket)
+}
+
+/// Whether a socket becomes writable within this time. The wait may end before.
+#[cfg(unix)]
+fn becomes_writable(socket: &Stream, within: Duration) -> io::Result<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    let mut timeout = Timespec {
+        tv_sec: within.as_secs().try_into().unwrap_or(i64::MAX),
+        tv_nsec: within.subsec_nanos().into(),
+    };
+    #[cfg(target_os = "linux")]
+    if fibers::is_current() {
+        fibers::wait_for(socket, Ready::ToWrite, within)?;
+        timeout = Timespec::default();
+    }
+    match poll(&mut [PollFd::new(socket, PollFlags::OUT)], Some(&timeout)) {
+        Ok(count) => Ok(count > 0),
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(not(unix))]
@@ -166,6 +191,9 @@ pub(super) struct Socket {
     buffers: LazyBuffers,
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
+    /// What a fiber may read before it lets the others of its thread go on.
+    #[cfg(target_os = "linux")]
+    turn: usize,
 }
 
 /// Whether the wait ended without anything having gone wrong with the connection.
@@ -177,12 +205,7 @@ impl Socket {
     fn write(&mut self, attempt: &Attempt<'_>, amount: usize) -> io::Result<()> {
         let mut written = 0;
         while written < amount {
-            let slice = attempt.slice()?;
-            if self.write_timeout != Some(slice) {
-                self.stream.set_write_timeout(Some(slice))?;
-                self.write_timeout = Some(slice);
-            }
-            match (&*self.stream).write(&self.buffers.output()[written..amount]) {
+            match self.write_some(written..amount, attempt.slice()?) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     written += count;
@@ -197,6 +220,24 @@ impl Socket {
         Ok(())
     }
 
+    /// Blocks no longer than a slice.
+    fn write_some(&mut self, range: Range<usize>, slice: Duration) -> io::Result<usize> {
+        #[cfg(target_os = "linux")]
+        if fibers::is_current() {
+            self.turn = 0;
+            let outcome = write_at_once(&self.stream, &self.buffers.output()[range]);
+            if outcome.as_ref().is_err_and(is_only_a_slice) {
+                fibers::wait_for(&*self.stream, Ready::ToWrite, slice)?;
+            }
+            return outcome;
+        }
+        if self.write_timeout != Some(slice) {
+            self.stream.set_write_timeout(Some(slice))?;
+            self.write_timeout = Some(slice);
+        }
+        (&*self.stream).write(&self.buffers.output()[range])
+    }
+
     fn read(&mut self, attempt: &Attempt<'_>) -> io::Result<usize> {
         if attempt.at_once.get() {
             return match read_at_once(&self.stream, self.buffers.input_append_buf()) {
@@ -205,17 +246,31 @@ impl Socket {
             };
         }
         loop {
-            let slice = attempt.slice()?;
-            if self.read_timeout != Some(slice) {
-                self.stream.set_read_timeout(Some(slice))?;
-                self.read_timeout = Some(slice);
-            }
-            match (&*self.stream).read(self.buffers.input_append_buf()) {
-                Ok(count) => return Ok(count),
+            match self.read_some(attempt.slice()?) {
                 Err(error) if is_only_a_slice(&error) => attempt.go_on()?,
-                Err(error) => return Err(error),
+                outcome => return outcome,
             }
         }
+    }
+
+    /// Blocks no longer than a slice.
+    fn read_some(&mut self, slice: Duration) -> io::Result<usize> {
+        #[cfg(target_os = "linux")]
+        if fibers::is_current() {
+            // The answer to what was just written is not there yet.
+            if self.turn == 0 {
+                fibers::wait_for(&*self.stream, Ready::ToRead, slice)?;
+                self.turn = TURN;
+            }
+            let outcome = read_at_once(&self.stream, self.buffers.input_append_buf());
+            self.turn = self.turn.saturating_sub(*outcome.as_ref().unwrap_or(&TURN));
+            return outcome;
+        }
+        if self.read_timeout != Some(slice) {
+            self.stream.set_read_timeout(Some(slice))?;
+            self.read_timeout = Some(slice);
+        }
+        (&*self.stream).read(self.buffers.input_append_buf())
     }
 
     /// Does I/O while the cancel token of the call, if there is one, knows which socket to shut down.
@@ -285,6 +340,14 @@ fn read_at_once(stream: &Stream, buffer: &mut [u8]) -> io::Result<usize> {
 
     let (count, _) = recv(stream, buffer, RecvFlags::DONTWAIT)?;
     Ok(count)
+}
+
+/// Writes what there is room for already.
+#[cfg(target_os = "linux")]
+fn write_at_once(stream: &Stream, bytes: &[u8]) -> io::Result<usize> {
+    use rustix::net::{SendFlags, send};
+
+    Ok(send(stream, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
 }
 
 /// Without a flag for it, nothing is read unless it is waited for.

@@ -4,6 +4,8 @@
 mod answers;
 mod common;
 mod faults;
+#[cfg(target_os = "linux")]
+mod fibers;
 mod follow;
 mod limits;
 mod live;
