@@ -1,12 +1,10 @@
 /** What is done with API keys in more than one step, so that no token is lost on the way and no key is left over. */
 
 import { inspect } from 'node:util';
-import { checkNames } from './arguments.js';
 import { asyncDispose } from './dispose.js';
 import { type APIConnectionError, ConfigError, KeyRotationError, NotFoundError } from './errors.js';
 import type { AutonomiClient } from './generated/client.js';
 import type { CreateApiKeyOptions, CreatedApiKey, Known, RotatedApiKey } from './generated/models.js';
-import { ROTATE_API_KEY } from './generated/operations.js';
 import { kindOf } from './kinds.js';
 import type { CallOptions } from './options.js';
 import { MASK, maskInPrint } from './secrets.js';
@@ -18,8 +16,6 @@ export interface RotateAndStoreOptions extends CallOptions {
   /** Whether the old key is deleted once the new token is stored. Default: false. */
   deleteOld?: boolean | undefined;
 }
-
-const ROTATION_OPTIONS: ReadonlySet<string> = new Set(['gracePeriodHours', 'deleteOld']);
 
 /** What came of a rotation. Its token does not show when it is printed. */
 export interface KeyRotation {
@@ -46,7 +42,6 @@ export async function rotateAndStore(
   options: RotateAndStoreOptions = {},
 ): Promise<KeyRotation> {
   if (typeof store !== 'function') throw new TypeError(`store must be a function, not ${kindOf(store)}`);
-  checkNames({ ...ROTATE_API_KEY, method: 'rotateAndStore' }, options, undefined, ROTATION_OPTIONS);
   const { gracePeriodHours = 24, deleteOld = false, ...call } = options ?? {};
   if (typeof deleteOld !== 'boolean') {
     throw new TypeError(`deleteOld must be a boolean, not ${kindOf(deleteOld)}`);

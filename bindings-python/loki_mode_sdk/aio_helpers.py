@@ -91,7 +91,7 @@ class AsyncHelpers(AsyncPagedOperations, AsyncOperations):
         that is cancelled meanwhile ends with a `CancelledError` whose `__cause__` is the
         `KeyRotationError`, once the key is rotated.
         """
-        rotation = Rotation(store, grace_period_hours, delete_old, is_awaited=True)
+        rotation = Rotation(store, grace_period_hours, delete_old)
         with rotation.storing():
             stored = store(rotation.rotated(await self.rotate_api_key(identifier, grace_period_hours)))
             if inspect.isawaitable(stored):

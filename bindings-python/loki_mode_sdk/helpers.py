@@ -92,11 +92,12 @@ class Helpers(PagedOperations, Operations):
             TypeError: An argument has the wrong type; nothing was sent.
             AutonomiError: Anything else; see the subclasses.
         """
-        from loki_mode_sdk.keys import Rotation
+        from loki_mode_sdk.keys import Rotation, plain
 
+        store = plain(store)
         rotation = Rotation(store, grace_period_hours, delete_old)
         with rotation.storing():
-            rotation.at_once(store(rotation.rotated(self.rotate_api_key(identifier, grace_period_hours))))
+            store(rotation.rotated(self.rotate_api_key(identifier, grace_period_hours)))
         if delete_old:
             with rotation.deleting():
                 self.delete_api_key(rotation.old_key_id())

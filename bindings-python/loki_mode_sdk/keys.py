@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["KeyRotation", "TemporaryApiKey"]
 
-# `inspect.CO_COROUTINE`; that module takes long to import.
-_COROUTINE = 0x80
-
 
 class KeyRotation:
     """What came of a rotation whose new token was stored.
@@ -56,17 +53,32 @@ class KeyRotation:
         )
 
 
-class Rotation:
-    """The way of a rotation, for both clients: what there is to be said after each of its steps.
+def plain(store: Callable[[str], Any]) -> Callable[[str], None]:
+    """The function, if nobody has to wait for what it does; it raises if that shows only when it is called.
 
-    `store` may be an `async def` if it `is_awaited`.
+    Raises:
+        TypeError: It is an `async def`.
     """
+    # `inspect.CO_COROUTINE`; that module takes long to import.
+    if getattr(getattr(store, "__code__", None), "co_flags", 0) & 0x80:
+        raise TypeError("store must be a plain function, not an async one: AsyncAutonomiClient awaits those")
 
-    def __init__(self, store: object, grace_period_hours: int, delete_old: bool, is_awaited: bool = False) -> None:
+    def stored(token: str) -> None:
+        returned = store(token)
+        if hasattr(returned, "__await__"):
+            if hasattr(returned, "close"):
+                returned.close()
+            raise TypeError("store returned something to be awaited: only AsyncAutonomiClient does that")
+
+    return stored if callable(store) else store
+
+
+class Rotation:
+    """The way of a rotation, for both clients: what there is to be said after each of its steps."""
+
+    def __init__(self, store: object, grace_period_hours: int, delete_old: bool) -> None:
         if not callable(store):
             raise TypeError(f"store must be a function, not {type(store).__name__}")
-        if not is_awaited and getattr(getattr(store, "__code__", None), "co_flags", 0) & _COROUTINE:
-            raise TypeError("store must be a plain function, not an async one: AsyncAutonomiClient awaits those")
         if isinstance(grace_period_hours, int) and grace_period_hours < 1:
             raise ConfigError(
                 "grace_period_hours must be at least 1: without it, a failure to store would leave no working key",
@@ -76,17 +88,6 @@ class Rotation:
             raise TypeError(f"delete_old must be bool, not {type(delete_old).__name__}")
         self._hours = grace_period_hours
         self._rotated: RotatedApiKey
-
-    def at_once(self, stored: object) -> None:
-        """Refuses what a `store` returns that is only beginning: nobody would wait for it.
-
-        Raises:
-            TypeError: It is a coroutine or the like.
-        """
-        if hasattr(stored, "__await__"):
-            if hasattr(stored, "close"):
-                stored.close()
-            raise TypeError("store returned something to be awaited: only AsyncAutonomiClient does that")
 
     def storing(self) -> Step:
         """The step in which the key is rotated and its new token stored."""
