@@ -22,7 +22,8 @@ use crate::typed::Values;
 
 /// The longest page that is asked for unless the caller wants another: more take long to come.
 const LONG_PAGE: i64 = 1000;
-/// Between two requests, fewer rows are added.
+/// Pages from this length on are not taken for cut where the one before ended alike: nobody adds as many rows between two
+/// requests.
 const SHORT: usize = 20;
 /// No list is that long.
 const BEYOND: i64 = 1_000_000_000;
@@ -231,8 +232,8 @@ impl Pager {
         self.step_back = (self.size / 4).max(1);
         if fresh.fresh.is_empty() {
             // Neither a short page nor one that is too long says by itself that it is the last: servers have limits of
-            // their own. That nothing comes after the last row of the page before says it.
-            // Unless as many were added before it as such a limit is long.
+            // their own. That nothing comes after the last row of the page before says it, unless a limit cut the page
+            // and just as many rows were added before it.
             let may_be_cut =
                 rows.len() == wanted || (2..SHORT).contains(&rows.len()) && rows.len() == self.longest;
             self.done = rows.is_empty() || !may_be_cut && keys.last() == self.last.last();
