@@ -21,7 +21,7 @@ export function binary(name, variable) {
 export function clearEnvironment() {
   for (const name of Object.keys(process.env)) {
     const isBinary = name === 'LOKI_FAULT_SERVER' || name === 'LOKI_CONTROL_PLANE';
-    const isPath = name === 'LOKI_SDK_NATIVE_PATH';
+    const isPath = name === 'LOKI_SDK_NATIVE_PATH' || name === 'LOKI_SDK_THREADS';
     const isOption = name.startsWith('LOKI_') && !isBinary && !isPath;
     if (isOption || /^(https?|all|no)_proxy$/i.test(name)) delete process.env[name];
   }
