@@ -85,27 +85,19 @@ impl EventLoop {
         let Some(libuv) = Libuv::find() else { return Ok(None) };
         let Ok(of_env) = env.get_uv_event_loop() else { return Ok(None) };
         let Ok(fibers) = Fibers::new(places) else { return Ok(None) };
-        // SAFETY: the size is that of the type, a multiple of its alignment, and not zero.
-        let (handle, layout) = unsafe {
-            let Ok(layout) = Layout::from_size_align((libuv.handle_size)(POLL), align_of::<u128>()) else {
-                return Ok(None);
-            };
-            (alloc_zeroed(layout).cast::<c_void>(), layout)
-        };
-        if handle.is_null() {
-            return Ok(None);
-        }
-        // SAFETY: the loop is that of this thread, and the handle has room for a `uv_poll_t`.
-        if unsafe { (libuv.poll_init)(of_env, handle, fibers.fd().as_raw_fd()) } != 0 {
-            // SAFETY: allocated above; libuv does not know it.
-            unsafe { dealloc(handle.cast(), layout) };
-            return Ok(None);
-        }
         let mut reference = ptr::null_mut();
         // SAFETY: a function of this environment, on its thread.
         check_status!(unsafe {
             sys::napi_create_reference(env.raw(), deliver.raw(), 1, &raw mut reference)
         })?;
+        // SAFETY: it only tells a size.
+        let size = unsafe { (libuv.handle_size)(POLL) };
+        let Ok(layout) = Layout::from_size_align(size, align_of::<u128>()) else { return Ok(None) };
+        // SAFETY: no type has the size zero.
+        let handle = unsafe { alloc_zeroed(layout) }.cast::<c_void>();
+        if handle.is_null() {
+            return Ok(None);
+        }
         let this = Rc::new(EventLoop {
             fibers,
             outbox,
@@ -116,24 +108,24 @@ impl EventLoop {
             layout,
             cleaned: Cell::new(ptr::null_mut()),
         });
+        // SAFETY: the loop is that of this thread, and the handle has room for a `uv_poll_t`.
+        if unsafe { (libuv.poll_init)(of_env, handle, this.fibers.fd().as_raw_fd()) } != 0 {
+            return Ok(None);
+        }
         let of_handle = Rc::into_raw(Rc::clone(&this)).cast_mut().cast::<c_void>();
-        // SAFETY: the handle is initialized, and its first field is `data`, the user's. What it refers to is given back when it is closed, which the hook sees to
-        // before the loop ends. Unreferenced, it keeps no process alive.
+        // SAFETY: the handle is initialized, and its first field is `data`, the user's. What it refers to is given back
+        // when it is closed, which the hook sees to before the loop ends. Unreferenced, it keeps no process alive.
         unsafe {
             handle.cast::<*mut c_void>().write(of_handle);
-            let started = (libuv.poll_start)(handle, READABLE, on_readable);
+            let mut cleaned = ptr::null_mut();
+            let is_watched = (libuv.poll_start)(handle, READABLE, on_readable) == 0
+                && sys::napi_add_async_cleanup_hook(env.raw(), Some(clean_up), of_handle, &raw mut cleaned)
+                    == sys::Status::napi_ok;
             (libuv.unref)(handle);
-            if started != 0 {
+            if !is_watched {
                 (libuv.close)(handle, on_closed);
                 return Ok(None);
             }
-            let mut cleaned = ptr::null_mut();
-            check_status!(sys::napi_add_async_cleanup_hook(
-                env.raw(),
-                Some(clean_up),
-                of_handle,
-                &raw mut cleaned
-            ))?;
             this.cleaned.set(cleaned);
         }
         Ok(Some(this))
@@ -195,7 +187,7 @@ impl EventLoop {
 
 impl Drop for EventLoop {
     fn drop(&mut self) {
-        // SAFETY: the handle is closed, and this was the last who knew it.
+        // SAFETY: either libuv never knew it, or it is closed: until then it refers to this, too.
         unsafe { dealloc(self.handle.cast(), self.layout) };
     }
 }
