@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from loki_mode_sdk import webhooks as webhooks
     from loki_mode_sdk.aio import AsyncAutonomiClient, AsyncClient, AsyncSessionManager, AsyncTaskManager
     from loki_mode_sdk.aio_helpers import AsyncTemporaryApiKey
+    from loki_mode_sdk.aio_loki import AsyncLokiClient
     from loki_mode_sdk.aio_streams import (
         AsyncDashboardStream,
         AsyncEventStream,
@@ -47,6 +48,7 @@ else:
         "AsyncDashboardStream": "aio_streams",
         "AsyncEventStream": "aio_streams",
         "AsyncLiveEventStream": "aio_streams",
+        "AsyncLokiClient": "aio_loki",
         "AsyncPager": "aio_streams",
         "AsyncRunFollower": "aio_streams",
         "AsyncSessionManager": "aio",
@@ -82,6 +84,7 @@ __all__ = [
     "AsyncDashboardStream",
     "AsyncEventStream",
     "AsyncLiveEventStream",
+    "AsyncLokiClient",
     "AsyncPager",
     "AsyncRunFollower",
     "AsyncSessionManager",

@@ -25,12 +25,52 @@ if TYPE_CHECKING:
     from loki_mode_sdk.generated.aio_raw import AsyncRawOperations
 
     Token = Union[str, TokenAuth, Callable[[], str], Callable[[], Awaitable[str]], None]
-    Entered = TypeVar("Entered", bound="AsyncAutonomiClient")
+    Entered = TypeVar("Entered", bound="AsyncBaseClient")
 
 __all__ = ["AsyncAutonomiClient", "AsyncClient", "AsyncSessionManager", "AsyncTaskManager"]
 
 
-class AsyncAutonomiClient(BaseClient["Token"], AsyncHelpers, AsyncLiveOperations):
+class AsyncBaseClient(BaseClient["Token"]):
+    """What the clients for asyncio have in common: how they end."""
+
+    async def aclose(self) -> None:
+        """Ends idle connections and streams; every later call fails."""
+        self._native.close()
+
+    def close(self) -> Awaitable[None]:
+        """Does what `aclose` does, at once; what it returns can be awaited, but need not be."""
+        self._native.close()
+        return _Done()
+
+    async def __aenter__(self: Entered) -> Entered:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+class AsyncCalls(AsyncHelpers):
+    """The operations, each as a coroutine, and what is made of several of them."""
+
+    _native: _native.Client
+
+    def _call(
+        self,
+        operation: str,
+        arguments: tuple[object, ...],
+        timeout: float | None,
+        max_retries: int | None,
+        headers: Mapping[str, str] | None,
+    ) -> Coroutine[Any, Any, Any]:
+        return outcome(self._native.begin(operation, arguments, timeout, max_retries, headers, False))
+
+
+class AsyncAutonomiClient(AsyncBaseClient, AsyncCalls, AsyncLiveOperations):
     """A client of one control plane, for asyncio: each operation is a coroutine.
 
     It can be used from several event loops, one after the other or in several threads at once,
@@ -43,42 +83,14 @@ class AsyncAutonomiClient(BaseClient["Token"], AsyncHelpers, AsyncLiveOperations
     What it is called with is explained at `__init__`.
     """
 
+    _native: _native.Client
+
     @property
     def raw(self) -> AsyncRawOperations:
         """The operations, returning a `RawResponse`: status, headers and attempts beside the data."""
         from loki_mode_sdk.generated.aio_raw import AsyncRawOperations
 
         return AsyncRawOperations(self._native)
-
-    async def aclose(self) -> None:
-        """Ends idle connections and streams; every later call fails."""
-        self._native.close()
-
-    def close(self) -> Awaitable[None]:
-        """Does what `aclose` does, at once; what it returns can be awaited, but need not be."""
-        self._native.close()
-        return _Done()
-
-    def _call(
-        self,
-        operation: str,
-        arguments: tuple[object, ...],
-        timeout: float | None,
-        max_retries: int | None,
-        headers: Mapping[str, str] | None,
-    ) -> Coroutine[Any, Any, Any]:
-        return outcome(self._native.begin(operation, arguments, timeout, max_retries, headers, False))
-
-    async def __aenter__(self: Entered) -> Entered:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
 
 class _Done:

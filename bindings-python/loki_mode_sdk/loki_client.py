@@ -80,11 +80,9 @@ class LokiClient(BaseClient["Token"], LokiOperations, LiveOperations):
             ConfigError: An argument cannot be sent.
             TypeError: An argument has the wrong type.
         """
-        for name, function in (("callback", callback), ("on_error", on_error)):
-            if not callable(function) and not (function is None and name == "on_error"):
-                raise TypeError(f"{name} must be a function, not {type(function).__name__}")
+        check_functions(callback, on_error)
         stream = self.events(session_id=session_id, types=types, min_level=min_level, history=history)
-        subscription = _Subscription(stream, callback, on_error or _log_error)
+        subscription = _Subscription(stream, callback, on_error or log_error)
         self._subscriptions = [known for known in self._subscriptions if known.is_alive()]
         self._subscriptions.append(subscription)
         subscription.start()
@@ -141,7 +139,7 @@ class _Subscription(threading.Thread):
         try:
             function(argument)
         except Exception:
-            _logger().exception("%r, called by a subscription, raised an exception", function)
+            log_failure(function)
 
     def end(self) -> None:
         """Ends it, and waits until it has ended unless this is its own thread."""
@@ -150,8 +148,21 @@ class _Subscription(threading.Thread):
             self.join()
 
 
-def _log_error(error: Exception) -> None:
+def check_functions(callback: object, on_error: object) -> None:
+    """Raises `TypeError` unless a subscription can call these."""
+    for name, function in (("callback", callback), ("on_error", on_error)):
+        if not callable(function) and not (function is None and name == "on_error"):
+            raise TypeError(f"{name} must be a function, not {type(function).__name__}")
+
+
+def log_error(error: Exception) -> None:
+    """Stands in for `on_error`."""
     _logger().error("a subscription to live events: %s", error)
+
+
+def log_failure(function: object) -> None:
+    """Logs the exception that is being handled: this function of the caller's has raised it."""
+    _logger().exception("%r, called by a subscription, raised an exception", function)
 
 
 def _logger() -> logging.Logger:

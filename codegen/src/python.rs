@@ -73,10 +73,13 @@ pub(crate) fn outputs() -> Vec<Output> {
         context! { operations, models, records, known => used_known(operations.iter()) }
     };
     let loki_methods = loki_methods();
-    let loki_paged = paged_where(false, |operation| operation.loki_method.is_some());
-    let mut loki_models = used_models(loki_methods.iter());
-    loki_models.extend(loki_paged.iter().map(|operation| operation.items));
-    let loki_known = used_known(loki_methods.iter());
+    let loki_template = include_str!("../templates/python/loki.py.j2");
+    let loki = |aio: bool| {
+        let paged = paged_where(aio, |operation| operation.loki_method.is_some());
+        let (mut models, known) = (used_models(loki_methods.iter()), used_known(loki_methods.iter()));
+        models.extend(paged.iter().map(|operation| operation.items));
+        context! { operations => loki_methods, paged, models, known }
+    };
     let known: Vec<_> = enumerations().map(Enumeration::new).collect();
     let model_known = fields_known();
     let event_types: Vec<_> = EVENT_TYPES.iter().map(|event| event.name).collect();
@@ -100,13 +103,8 @@ pub(crate) fn outputs() -> Vec<Output> {
         python("aio_raw.pyi", raw_stub_template, client()),
         python("managers.py", managers_template, managers(false)),
         python("aio_managers.py", managers_template, managers(true)),
-        python(
-            "loki.py",
-            include_str!("../templates/python/loki.py.j2"),
-            context! {
-                operations => loki_methods, paged => loki_paged, models => loki_models, known => loki_known,
-            },
-        ),
+        python("loki.py", loki_template, loki(false)),
+        python("aio_loki.py", loki_template, loki(true)),
         python("live.py", include_str!("../templates/python/live.py.j2"), context! { event_types }),
         python("known.py", include_str!("../templates/python/known.py.j2"), context! { known }),
         python("models.py", include_str!("../templates/python/models.py.j2"), context! { classes }),

@@ -12,8 +12,30 @@ from loki_mode_sdk import AsyncAutonomiClient
 on_linux = pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="counts in /proc")
 
 
+def new_loops():
+    """What makes an event loop of each kind, as parameters of a test."""
+    import uvloop
+
+    return [
+        pytest.param(asyncio.new_event_loop, id="asyncio"),
+        pytest.param(uvloop.new_event_loop, id="uvloop"),
+    ]
+
+
 def open_files() -> int:
     return len(os.listdir("/proc/self/fd"))
+
+
+# A connection that is being opened.
+SYN_SENT = "02"
+
+
+def connections_to(port):
+    """The states of the connections to this port that the process has, as the system names them."""
+    with open("/proc/net/tcp") as table:
+        rows = [line.split() for line in list(table)[1:]]
+    # What is only being ended by the system belongs to nobody: its inode is 0.
+    return [row[3] for row in rows if row[2].endswith(f":{port:04X}") and row[9] != "0"]
 
 
 class Complaints:

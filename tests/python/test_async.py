@@ -20,10 +20,12 @@ from async_support import on_linux, until
 from loki_mode_sdk import (
     AsyncAutonomiClient,
     AsyncClient,
+    AsyncLokiClient,
     AsyncSessionManager,
     AsyncTaskManager,
     AutonomiClient,
     ConfigError,
+    LokiClient,
     NotFoundError,
     Project,
     RawResponse,
@@ -59,6 +61,7 @@ def test_every_operation_is_there_and_looks_the_same():
         (AsyncAutonomiClient, AutonomiClient),
         (AsyncTaskManager, TaskManager),
         (AsyncSessionManager, SessionManager),
+        (AsyncLokiClient, LokiClient),
         (type(AsyncAutonomiClient().raw), type(AutonomiClient().raw)),
     ]
     for of_asyncio, plain in pairs:
@@ -83,7 +86,12 @@ def test_every_class_that_waits_has_its_counterpart_with_the_same_surface():
         return {name for name in dir(cls) if not name.startswith("_")}
 
     plain = [name for name in loki_mode_sdk.__all__ if f"Async{name}" in loki_mode_sdk.__all__]
-    assert {"AutonomiClient", "EventStream", "RunFollower", "Pager", "TemporaryApiKey"} <= set(plain)
+    assert {"AutonomiClient", "LokiClient", "EventStream", "RunFollower", "Pager", "TemporaryApiKey"} <= set(plain)
+    # Whatever of the package waits, does so for asyncio as well.
+    waits = {"close", "__enter__", "__next__", "poll_events", "list_tasks", "list_sessions"}
+    named = [(name, getattr(loki_mode_sdk, name)) for name in loki_mode_sdk.__all__ if name[0].isupper()]
+    of_plain = [name for name, thing in named if waits & set(dir(thing)) and not name.startswith("Async")]
+    assert sorted(of_plain) == sorted(plain)
     for name in plain:
         of_asyncio, counterpart = getattr(loki_mode_sdk, f"Async{name}"), getattr(loki_mode_sdk, name)
         assert public(of_asyncio) - {"aclose"} == public(counterpart), name

@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from async_support import on_linux, open_files, requested, until
+from async_support import new_loops, on_linux, open_files, requested, until
 from loki_mode_sdk import APITimeoutError, AsyncAutonomiClient, AutonomiError
 from servers import EchoServer
 from test_fork import ended_well, fork
@@ -188,15 +188,6 @@ def test_a_coroutine_that_is_dropped_ends_its_call(async_client_of, fault_server
 
 
 # ---- loops ---------------------------------------------------------------------------------------------------------
-
-
-def new_loops():
-    import uvloop
-
-    return [
-        pytest.param(asyncio.new_event_loop, id="asyncio"),
-        pytest.param(uvloop.new_event_loop, id="uvloop"),
-    ]
 
 
 @on_linux

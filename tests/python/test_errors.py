@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
+import copy
+import multiprocessing
 import pickle
 import sys
 
@@ -69,6 +73,17 @@ def test_every_class_has_its_fields_and_can_be_pickled(cls):
     assert str(cls()) == ""
 
 
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_class_can_be_copied(cls, duplicate):
+    error = cls("what happened", **(OTHERS.get(cls) or {**FIELDS, **EXTRA.get(cls, {})}))
+    error.of_the_program = ["its own"]
+    again = duplicate(error)
+    assert again is not error
+    assert (type(again), again.args, vars(again)) == (cls, error.args, vars(error))
+    assert (again.of_the_program is error.of_the_program) == (duplicate is copy.copy)
+
+
 def test_both_names_are_the_same_class():
     assert ForbiddenError is PermissionDeniedError
     assert NotAvailableOnControlPlaneError is NotAvailableError
@@ -107,3 +122,59 @@ def test_an_integer_with_more_digits_than_python_converts(client_of):
             client.get_project(1)
     else:
         assert client.get_project(1).id == int(digits)
+
+
+# ---- in another process ----------------------------------------------------------------------------------------------
+
+ANSWERS = {
+    "AuthenticationError": {"status": 401, "json": {"detail": "Invalid, expired, or revoked token"}},
+    "PermissionDeniedError": {"status": 403, "json": {"detail": "Insufficient permissions. Required scope: control"}},
+    "NotFoundError": {"status": 404, "json": {"error": "Session not found: x", "code": "SESSION_NOT_FOUND"}},
+    "ConflictError": {"status": 409, "json": {"detail": "in the way"}},
+    "ValidationError": {
+        "status": 422,
+        "json": {"detail": [{"type": "missing", "loc": ["body", "name"], "msg": "Field required", "input": {}}]},
+    },
+    "RateLimitError": {"status": 429, "json": {"detail": "no"}, "headers": {"retry-after": "7"}},
+    "ServerError": {"status": 500, "text": "Internal Server Error"},
+    "NotAvailableError": {"status": 501, "json": {"error": "not yet", "code": "NOT_IMPLEMENTED"}},
+    "DecodeError": {"json": [1, 2]},
+    "APIConnectionError": {"faults": {"read_then_close": True}},
+    "APITimeoutError": {"faults": {"hold": True}},
+}
+
+
+def call(base_url, face):
+    """Makes a call that fails; in a worker, for the process that waits for its outcome."""
+    options = {"max_retries": 0, "timeout": 0.5 if face.endswith("quick") else 30}
+    if face.startswith("asyncio"):
+
+        async def main():
+            async with loki_mode_sdk.AsyncAutonomiClient(base_url, **options) as client:
+                await client.get_project(7)
+
+        return asyncio.run(main())
+    with loki_mode_sdk.AutonomiClient(base_url, **options) as client:
+        return client.get_project(7)
+
+
+@pytest.fixture(scope="module")
+def workers():
+    # Not forked: a child would have threads' locks, but not the threads.
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize("face", ["plain", "asyncio"])
+@pytest.mark.parametrize("name", ANSWERS)
+def test_what_a_worker_raises_comes_as_it_was_raised(fault_server, workers, name, face):
+    face += " quick" if name == "APITimeoutError" else ""
+    base_url = fault_server.serve([{**ANSWERS[name], "repeat": 2}])
+    with pytest.raises(AutonomiError) as here:
+        call(base_url, face)
+    with pytest.raises(AutonomiError) as there:
+        workers.submit(call, base_url, face).result(60)
+    assert type(there.value) is type(here.value) is getattr(loki_mode_sdk, name)
+    assert there.value.args == here.value.args
+    assert vars(there.value) == vars(here.value)

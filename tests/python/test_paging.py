@@ -15,6 +15,7 @@ import pytest
 
 from loki_mode_sdk import (
     AsyncAutonomiClient,
+    AsyncLokiClient,
     AsyncPager,
     AsyncSessionManager,
     AsyncTaskManager,
@@ -162,9 +163,11 @@ def test_tasks_come_whole_wherever_they_are_listed(client, plane):
 
     async def main():
         async with AsyncAutonomiClient(plane.base_url, plane.TOKEN) as client:
-            return [task async for task in AsyncTaskManager(client).iter_tasks(page_size=2)]
+            through = [task async for task in AsyncTaskManager(client).iter_tasks(page_size=2)]
+        async with AsyncLokiClient(plane.base_url, plane.TOKEN) as loki:
+            return through, [task async for task in loki.iter_tasks(page_size=1)]
 
-    assert asyncio.run(main()) == expected
+    assert asyncio.run(main()) == (expected, expected)
 
 
 def test_whoever_lists_gives_all_of_it_too():
@@ -172,13 +175,14 @@ def test_whoever_lists_gives_all_of_it_too():
     assert len(pagers) >= 5
     of = {re.search(r"everything that `(\w+)` lists", method.__doc__)[1]: name for name, method in pagers.items()}
     counted = 0
-    for face in (AsyncAutonomiClient, TaskManager, AsyncTaskManager, SessionManager, AsyncSessionManager, LokiClient):
+    helpers = (TaskManager, AsyncTaskManager, SessionManager, AsyncSessionManager)
+    for face in (AsyncAutonomiClient, *helpers, LokiClient, AsyncLokiClient):
         offered = {of[name] for name in of if hasattr(face, name)}
         assert {name for name in dir(face) if name.startswith("iter_")} == offered, face
         for name in offered:
             assert inspect.signature(getattr(face, name)).parameters == inspect.signature(pagers[name]).parameters
             counted += 1
-    assert counted >= 9
+    assert counted >= 11
 
 
 def test_a_helper_class_hands_everything_on(client_of, fault_server):

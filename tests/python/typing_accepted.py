@@ -14,6 +14,7 @@ from loki_mode_sdk import (
     ApiKey,
     AsyncAutonomiClient,
     AsyncClient,
+    AsyncLokiClient,
     AsyncPager,
     AsyncSessionManager,
     AsyncTaskManager,
@@ -273,3 +274,15 @@ async def helpers_for_asyncio(client: AsyncClient) -> None:
     print([listed.id async for listed in pager])
     session: Session = await sessions.get_session("session-id")
     print(task.status, session.status)
+
+
+async def sessions_of_asyncio() -> None:
+    async def later(event: LiveEvent) -> None:
+        print(event.type)
+
+    async with AsyncLokiClient("http://localhost:57374", fetch_token_from_afar) as client:
+        started: StartedSession = await client.start_session(provider="claude")
+        unsubscribe = client.subscribe(later, types=["task:completed"], on_error=print)
+        client.subscribe(print, session_id=started.session_id)
+        unsubscribe()
+        client.close()

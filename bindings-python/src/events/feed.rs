@@ -216,10 +216,10 @@ impl Feed {
         }
     }
 
-    /// Whether something has come that was not given out.
+    /// Whether something has come that was not given out, and still will be: what is closed gives out nothing.
     fn has_more(&self) -> bool {
         let state = self.state();
-        state.events.is_some() || !state.batches.is_empty()
+        !self.stream.is_closed() && (state.events.is_some() || !state.batches.is_empty())
     }
 
     /// Asks the stream, until it has something; false at its end. Needs the turn.

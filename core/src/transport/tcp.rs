@@ -58,7 +58,7 @@ impl<In: Transport> Connector<In> for Tcp {
             }),
         })?;
         Ok(Some(Either::B(Socket {
-            stream: Arc::new(stream),
+            stream,
             buffers: context::buffers(details.config),
             read_timeout: None,
             write_timeout: None,
@@ -76,7 +76,7 @@ fn report(attempt: &Attempt<'_>, error: io::Error) -> io::Error {
 }
 
 /// Tries one address after the other, each with its share of the time, so that a dead one does not use it all up.
-fn connect_any(attempt: &Attempt<'_>, addresses: &[SocketAddr]) -> io::Result<Stream> {
+fn connect_any(attempt: &Attempt<'_>, addresses: &[SocketAddr]) -> io::Result<Arc<Stream>> {
     let deadline = attempt.open_until();
     let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "no address");
     for (index, &address) in addresses.iter().enumerate() {
@@ -98,7 +98,7 @@ fn connect_any(attempt: &Attempt<'_>, addresses: &[SocketAddr]) -> io::Result<St
 
 /// Connects to a socket of the file system. That needs no wait, unless the server's queue is full.
 #[cfg(unix)]
-fn connect_path(attempt: &Attempt<'_>, path: &Path) -> io::Result<Stream> {
+fn connect_path(attempt: &Attempt<'_>, path: &Path) -> io::Result<Arc<Stream>> {
     use socket2::{Domain, SockAddr, Type};
 
     const PAUSE: Duration = Duration::from_millis(10);
@@ -112,7 +112,7 @@ fn connect_path(attempt: &Attempt<'_>, path: &Path) -> io::Result<Stream> {
             Ok(stream)
         };
         match open() {
-            Ok(stream) => return Ok(stream),
+            Ok(stream) => return Ok(Arc::new(stream)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < until => {
                 park(attempt.slice()?.min(PAUSE));
                 attempt.go_on()?;
@@ -123,36 +123,40 @@ fn connect_path(attempt: &Attempt<'_>, path: &Path) -> io::Result<Stream> {
 }
 
 #[cfg(not(unix))]
-fn connect_path(attempt: &Attempt<'_>, _: &Path) -> io::Result<Stream> {
+fn connect_path(attempt: &Attempt<'_>, _: &Path) -> io::Result<Arc<Stream>> {
     Err(report(attempt, io::ErrorKind::Unsupported.into()))
 }
 
 #[cfg(unix)]
-fn connect_one(attempt: &Attempt<'_>, address: SocketAddr, until: Instant) -> io::Result<Stream> {
+fn connect_one(attempt: &Attempt<'_>, address: SocketAddr, until: Instant) -> io::Result<Arc<Stream>> {
     use socket2::{Domain, Protocol, Type};
 
-    let socket = Stream::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Arc::new(Stream::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?);
     socket.set_nonblocking(true)?;
     match socket.connect(&address.into()) {
         Ok(()) => {}
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "no answer to the connection request"));
-            }
-            let slice = attempt.slice()?.min(left);
-            if becomes_writable(&socket, slice)? {
-                if let Some(error) = socket.take_error()? {
-                    return Err(error);
-                }
-                break;
-            }
-            attempt.go_on()?;
-        },
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {
+            // Where a system cannot shut down what is not connected, the end of a slice ends it.
+            watched(attempt, &socket, || wait_until_connected(attempt, &socket, until))?;
+        }
         Err(error) => return Err(error),
     }
     socket.set_nonblocking(false)?;
     Ok(socket)
+}
+
+#[cfg(unix)]
+fn wait_until_connected(attempt: &Attempt<'_>, socket: &Stream, until: Instant) -> io::Result<()> {
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "no answer to the connection request"));
+        }
+        if becomes_writable(socket, attempt.slice()?.min(left))? {
+            return socket.take_error()?.map_or(Ok(()), Err);
+        }
+        attempt.go_on()?;
+    }
 }
 
 /// Whether a socket becomes writable within this time. The wait may end before.
@@ -177,11 +181,28 @@ fn becomes_writable(socket: &Stream, within: Duration) -> io::Result<bool> {
 }
 
 #[cfg(not(unix))]
-fn connect_one(attempt: &Attempt<'_>, address: SocketAddr, until: Instant) -> io::Result<Stream> {
+fn connect_one(attempt: &Attempt<'_>, address: SocketAddr, until: Instant) -> io::Result<Arc<Stream>> {
     // Without poll(2) the wait for the connection is bounded but cannot be cut short.
     attempt.go_on()?;
     let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-    std::net::TcpStream::connect_timeout(&address, left).map(Stream::from)
+    std::net::TcpStream::connect_timeout(&address, left).map(Stream::from).map(Arc::new)
+}
+
+/// Does I/O while the cancel token of the call, if there is one, knows which socket to shut down.
+fn watched<R>(
+    attempt: &Attempt<'_>,
+    stream: &Arc<Stream>,
+    io: impl FnOnce() -> io::Result<R>,
+) -> io::Result<R> {
+    let Some(cancel) = attempt.limits.cancel else {
+        return io();
+    };
+    cancel.watch(stream);
+    let outcome = io();
+    cancel.unwatch();
+    // A cancelled socket is shut down, whatever came out of it.
+    attempt.go_on()?;
+    outcome
 }
 
 /// An open socket. The timeouts are what the operating system was last told, so that it is told only changes.
@@ -272,23 +293,6 @@ impl Socket {
         }
         (&*self.stream).read(self.buffers.input_append_buf())
     }
-
-    /// Does I/O while the cancel token of the call, if there is one, knows which socket to shut down.
-    fn watched<R>(
-        &mut self,
-        attempt: &Attempt<'_>,
-        io: impl FnOnce(&mut Self, &Attempt<'_>) -> io::Result<R>,
-    ) -> io::Result<R> {
-        let Some(cancel) = attempt.limits.cancel else {
-            return io(self, attempt);
-        };
-        cancel.watch(&self.stream);
-        let outcome = io(self, attempt);
-        cancel.unwatch();
-        // A cancelled socket is shut down, whatever came out of it.
-        attempt.go_on()?;
-        outcome
-    }
 }
 
 impl Transport for Socket {
@@ -297,12 +301,14 @@ impl Transport for Socket {
     }
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
-        context::current(|attempt| self.watched(attempt, |socket, attempt| socket.write(attempt, amount)))?;
+        let stream = Arc::clone(&self.stream);
+        context::current(|attempt| watched(attempt, &stream, || self.write(attempt, amount)))?;
         Ok(())
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
-        let count = context::current(|attempt| self.watched(attempt, Self::read))?;
+        let stream = Arc::clone(&self.stream);
+        let count = context::current(|attempt| watched(attempt, &stream, || self.read(attempt)))?;
         self.buffers.input_appended(count);
         Ok(count > 0)
     }
