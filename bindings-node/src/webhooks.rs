@@ -1,7 +1,7 @@
 //! Webhooks that come in: `webhooks.ts` stands above. What is thrown has the JSON text of the error as message.
 
-use loki_mode_core::Error;
 use loki_mode_core::webhook::{self, Headers, Scheme, Secret, Stamp, Window};
+use loki_mode_core::{Error, Id};
 use napi::Result;
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
@@ -53,10 +53,23 @@ pub fn verify_webhook(
 /// The JSON text of an array: the fields of the event, and the body.
 #[napi]
 pub fn parse_webhook(body: Uint8Array) -> Result<String> {
-    let event = webhook::parse(&body).map_err(thrown)?;
+    let mut event = webhook::parse(&body).map_err(thrown)?;
+    event.task_id = event.task_id.map(exact);
+    if let Some(approval) = &mut event.approval {
+        approval.id = approval.id.take().map(exact);
+    }
     let payload = webhook::payload(&body).map_err(thrown)?;
     let fields = serde_json::to_string(&event).expect("strings, numbers and JSON can be written as JSON");
     Ok(format!("[{fields},{payload}]"))
+}
+
+/// An integer that a number of JavaScript does not hold exactly, as text.
+fn exact(id: Id) -> Id {
+    const LARGEST: i64 = (1 << 53) - 1;
+    match id {
+        Id::Int(number) if (-LARGEST..=LARGEST).contains(&number) => Id::Int(number),
+        other => Id::Str(other.to_string()),
+    }
 }
 
 /// The headers that a sender adds, as the JSON text of an array of pairs; `timestamp` is seconds.
@@ -66,12 +79,12 @@ pub fn sign_webhook(
     secret: String,
     scheme: String,
     id: String,
-    timestamp: i64,
+    timestamp: f64,
 ) -> Result<String> {
     let given = parse::<GivenSecret>(&secret)?.read("secret");
     let secret = given.and_then(Secret::required).map_err(thrown)?;
     let scheme: Scheme = scheme.parse().map_err(thrown)?;
-    let stamp = Stamp { id: &id, timestamp: timestamp.unsigned_abs() };
+    let stamp = Stamp::new(&id, timestamp).map_err(thrown)?;
     let headers = webhook::sign(&body, &secret, scheme, stamp);
     Ok(serde_json::to_string(&headers).expect("strings can be written as JSON"))
 }

@@ -7,7 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import { isAnyArrayBuffer, isDate, isSharedArrayBuffer } from 'node:util/types';
 import { ConfigError, errorFromNative } from './errors.js';
-import { kindOf } from './kinds.js';
+import { isTorn, kindOf } from './kinds.js';
 import { loadNative } from './native.js';
 
 export { WebhookVerificationError } from './errors.js';
@@ -21,7 +21,7 @@ export type WebhookHeaders =
   | Iterable<readonly [string, string]>;
 
 /** A secret: text, or the bytes of the key. One that is empty or not there is left out: a setting that is missing. */
-export type WebhookSecret = string | Uint8Array | null | undefined;
+export type WebhookSecret = string | Uint8Array | ArrayBuffer | null | undefined;
 
 /** How a webhook is checked. */
 export interface VerifyOptions {
@@ -41,7 +41,7 @@ export interface SignOptions {
    * `loki`.
    */
   scheme?: 'loki' | 'standard' | 'github' | undefined;
-  /** For `standard`: identifies the webhook. Default: a new one. */
+  /** For `standard`: identifies the webhook; visible ASCII characters. Default: a new one. */
   id?: string | undefined;
   /** For `standard`: when it is sent, as a date or in milliseconds since 1970. Default: now. */
   timestamp?: Date | number | undefined;
@@ -67,7 +67,10 @@ export interface WebhookEvent {
   readonly timestamp?: string;
   /** Whatever belongs to this kind of event. */
   readonly metadata?: Record<string, unknown>;
-  /** The task that it is about: `task_id` of the body or of its metadata. */
+  /**
+   * The task that it is about: `task_id` of the body or of its metadata. An integer that a number does not hold exactly
+   * is given as text.
+   */
   readonly task_id?: number | string;
 }
 
@@ -91,7 +94,7 @@ const native = loadNative();
 /**
  * Checks that a webhook was signed by somebody who knows one of the secrets.
  *
- * The first of these headers that is there decides: `webhook-signature` (Standard Webhooks, with `webhook-id` and
+ * The first of these headers that has something in it decides: `webhook-signature` (Standard Webhooks, with `webhook-id` and
  * `webhook-timestamp`), `X-Loki-Signature` (HMAC-SHA256 of the body in hexadecimal, perhaps after `sha256=`),
  * `X-Hub-Signature-256` (the same, as GitHub sends it).
  *
@@ -171,12 +174,13 @@ export function isApprovalRequest(event: WebhookEvent): event is ApprovalRequest
  * @param body - The raw body.
  * @param secret - What both sides know.
  * @param options - `scheme`, `id` and `timestamp`.
- * @throws {@link ConfigError} if the secret is empty or malformed, or there is no such scheme.
+ * @throws {@link ConfigError} if the secret is empty or malformed, there is no such scheme, or `id` or `timestamp`
+ *   cannot be sent.
  * @throws TypeError if an argument is of the wrong type.
  */
 export function sign(
   body: WebhookBody,
-  secret: string | Uint8Array,
+  secret: string | Uint8Array | ArrayBuffer,
   options: SignOptions = {},
 ): Record<string, string> {
   const {
@@ -185,10 +189,10 @@ export function sign(
     timestamp = Date.now(),
   } = checkOptions('sign', options, ['scheme', 'id', 'timestamp']);
   if (typeof scheme !== 'string') throw new TypeError(`scheme must be a string, not ${kindOf(scheme)}`);
-  if (typeof id !== 'string') throw new TypeError(`id must be a string, not ${kindOf(id)}`);
+  if (typeof id !== 'string' || isTorn(id)) throw new TypeError(`id must be a string, not ${kindOf(id)}`);
   const bytes = rawBody(body);
   const text = secretText('secret', secret);
-  const seconds = Math.floor(time('timestamp', timestamp));
+  const seconds = time('timestamp', timestamp);
   return Object.fromEntries(
     JSON.parse(translated(() => native.signWebhook(bytes, text, scheme, id, seconds))),
   );
@@ -204,13 +208,17 @@ function translated<T>(action: () => T): T {
 }
 
 function rawBody(body: unknown): Uint8Array {
-  if (typeof body === 'string') return Buffer.from(body);
+  if (typeof body === 'string') {
+    if (isTorn(body)) throw new TypeError(`body must be the raw body of the request, not ${kindOf(body)}`);
+    return Buffer.from(body);
+  }
   // Not `instanceof`: what comes from another realm, as in Jest, is of another class.
   const view = isAnyArrayBuffer(body) ? new Uint8Array(body) : body;
   if (!ArrayBuffer.isView(view)) {
     throw new TypeError(
       `body must be the raw body of the request, a Buffer, Uint8Array or string, not ${kindOf(body)}: what was ` +
-        `parsed can no longer be checked. Express: express.raw({type: '*/*'}) for this route, before express.json()`,
+        `parsed can no longer be checked. Express: express.raw({type: '*/*'}) for this route, before express.json(); ` +
+        'a Request: await request.arrayBuffer()',
     );
   }
   const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
@@ -222,6 +230,9 @@ function headerPairs(headers: unknown): [string, string][] {
   if (typeof headers !== 'object' || headers === null) {
     throw new TypeError(`headers must be an object or a list of pairs, not ${kindOf(headers)}`);
   }
+  if ('headers' in headers && typeof headers.headers === 'object') {
+    throw new TypeError('headers must be those of the request, request.headers, not the request itself');
+  }
   const given: Iterable<unknown> =
     Symbol.iterator in headers ? (headers as Iterable<unknown>) : Object.entries(headers);
   const pairs: [string, string][] = [];
@@ -231,16 +242,22 @@ function headerPairs(headers: unknown): [string, string][] {
     }
     const [name, values] = pair as [string, unknown];
     for (const value of Array.isArray(values) ? values : [values]) {
-      // What is no text is no header; a request that is given by mistake has none, and that is said.
-      if (typeof value === 'string') pairs.push([name, value]);
+      // What is no text is no header.
+      if (typeof value === 'string') pairs.push([whole(name), whole(value)]);
     }
   }
   return pairs;
 }
 
+/** The text without halves of surrogate pairs, with which it is no signature, and has no UTF-8. */
+function whole(text: string): string {
+  return isTorn(text) ? Buffer.from(text).toString() : text;
+}
+
 function secretText(name: string, secret: unknown): string {
-  if (typeof secret === 'string') return JSON.stringify({ text: secret });
-  if (ArrayBuffer.isView(secret)) return JSON.stringify({ key: [...rawBody(secret)] });
+  if (typeof secret === 'string' && !isTorn(secret)) return JSON.stringify({ text: secret });
+  if (ArrayBuffer.isView(secret) || isAnyArrayBuffer(secret))
+    return JSON.stringify({ key: [...rawBody(secret)] });
   throw new TypeError(`${name} must be a string or a Uint8Array, or a list of them, not ${kindOf(secret)}`);
 }
 

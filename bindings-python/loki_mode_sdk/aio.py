@@ -54,8 +54,8 @@ class AsyncBaseClient(BaseClient["Token"]):
         await self.aclose()
 
 
-class AsyncCalls(AsyncOperations):
-    """The operations, each as a coroutine."""
+class AsyncCalls(AsyncHelpers):
+    """The operations, each as a coroutine, and what is made of several of them."""
 
     _native: _native.Client
 
@@ -70,7 +70,7 @@ class AsyncCalls(AsyncOperations):
         return outcome(self._native.begin(operation, arguments, timeout, max_retries, headers, False))
 
 
-class AsyncAutonomiClient(AsyncBaseClient, AsyncCalls, AsyncHelpers, AsyncLiveOperations):
+class AsyncAutonomiClient(AsyncBaseClient, AsyncCalls, AsyncLiveOperations):
     """A client of one control plane, for asyncio: each operation is a coroutine.
 
     It can be used from several event loops, one after the other or in several threads at once,

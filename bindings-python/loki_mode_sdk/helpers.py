@@ -96,7 +96,8 @@ class Helpers(PagedOperations, Operations):
 
         Args:
             identifier: Identifier or name of the key; the identifier is the safer choice.
-            store: A function that puts the new token where it is kept.
+            store: A function that puts the new token where it is kept; not an `async def`, which only
+                `AsyncAutonomiClient` awaits.
             grace_period_hours: Hours for which the old token keeps working: 1 or more.
             delete_old: Whether the old key is deleted once the new token is stored.
             timeout: Seconds that each of the calls may take, retries included. Default: the
@@ -120,8 +121,9 @@ class Helpers(PagedOperations, Operations):
             TypeError: An argument has the wrong type; nothing was sent.
             AutonomiError: Anything else; see the subclasses.
         """
-        from loki_mode_sdk.keys import Rotation
+        from loki_mode_sdk.keys import Rotation, plain
 
+        store = plain(store)
         rotation = Rotation(store, grace_period_hours, delete_old)
         call: dict[str, Any] = {"timeout": timeout, "max_retries": max_retries, "headers": headers}
         with rotation.storing():

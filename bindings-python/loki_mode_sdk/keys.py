@@ -54,6 +54,26 @@ class KeyRotation:
         )
 
 
+def plain(store: Callable[[str], Any]) -> Callable[[str], None]:
+    """The function, if nobody has to wait for what it does; it raises if that shows only when it is called.
+
+    Raises:
+        TypeError: It is an `async def`.
+    """
+    # `inspect.CO_COROUTINE`; that module takes long to import.
+    if getattr(getattr(store, "__code__", None), "co_flags", 0) & 0x80:
+        raise TypeError("store must be a plain function, not an async one: AsyncAutonomiClient awaits those")
+
+    def stored(token: str) -> None:
+        returned = store(token)
+        if hasattr(returned, "__await__"):
+            if hasattr(returned, "close"):
+                returned.close()
+            raise TypeError("store returned something to be awaited: only AsyncAutonomiClient does that")
+
+    return stored if callable(store) else store
+
+
 class Rotation:
     """The way of a rotation, for both clients: what there is to be said after each of its steps."""
 

@@ -9,8 +9,8 @@ import time
 
 from loki_mode_sdk.client import BaseClient
 from loki_mode_sdk.errors import ConfigError
-from loki_mode_sdk.generated.client import Operations
 from loki_mode_sdk.generated.loki import LokiOperations
+from loki_mode_sdk.helpers import Helpers
 from loki_mode_sdk.live import LiveOperations
 
 TYPE_CHECKING = False
@@ -39,7 +39,7 @@ class LokiClient(BaseClient["Token"], LokiOperations, LiveOperations):
     """
 
     def _made(self) -> None:
-        self._client = Operations()
+        self._client = Helpers()
         self._client._native = self._native
         self._subscriptions: list[_Subscription] = []
 

@@ -172,6 +172,8 @@ class Pager(Stream, _OfItems[Item]):
         APITimeoutError: The call for a page took longer than its timeout.
         APIConnectionError: The server cannot be reached, or the connection was lost.
         DecodeError: The answer is not what the list is of.
+        ConfigError: Another thread is waiting for the next page; the client is closed; or this is the
+            child of a fork, and the iterator belongs to the parent.
         AutonomiError: Anything else; see the subclasses. After an error, asking again goes on where
             it stood.
     """

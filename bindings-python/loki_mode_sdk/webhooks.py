@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     Body = Union[bytes, bytearray, memoryview, str]
     Headers = Union[Mapping[str, Any], _HasItems, Iterable[tuple[Any, Any]]]
-    Secret = Union[str, bytes, None]
+    Key = Union[str, bytes, bytearray, memoryview]
+    Secret = Union[Key, None]
     Secrets = Union[Secret, Iterable[Secret]]
 
 __all__ = [
@@ -130,7 +131,7 @@ def verify(
 ) -> None:
     """Checks that a webhook was signed by somebody who knows one of the secrets.
 
-    The first of these headers that is there decides:
+    The first of these headers that has something in it decides:
 
     - `webhook-signature`: Standard Webhooks, with `webhook-id` and `webhook-timestamp`;
     - `X-Loki-Signature`: HMAC-SHA256 of the body in hexadecimal, perhaps after `sha256=`;
@@ -208,7 +209,7 @@ def unwrap(
 
 def sign(
     body: Body,
-    secret: str | bytes,
+    secret: Key,
     *,
     scheme: str = "loki",
     id: str | None = None,
@@ -221,11 +222,13 @@ def sign(
         secret: What both sides know.
         scheme: `loki` for `X-Loki-Signature`, `standard` for Standard Webhooks, `github` for
             `X-Hub-Signature-256`.
-        id: For `standard`: identifies the webhook. Default: a new one.
-        timestamp: For `standard`: when it is sent, in seconds since 1970. Default: now.
+        id: For `standard`: identifies the webhook; visible ASCII characters. Default: a new one.
+        timestamp: For `standard`: when it is sent, in seconds since 1970; its fraction is left out.
+            Default: now.
 
     Raises:
-        ConfigError: The secret is empty or malformed, or there is no such scheme.
+        ConfigError: The secret is empty or malformed, there is no such scheme, or `id` or
+            `timestamp` cannot be sent.
         TypeError: An argument has the wrong type.
     """
     if id is None:
@@ -236,4 +239,4 @@ def sign(
         import time
 
         timestamp = time.time()
-    return _native.sign_webhook(body, secret, scheme, id, int(timestamp))
+    return _native.sign_webhook(body, secret, scheme, id, timestamp)

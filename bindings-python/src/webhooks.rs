@@ -59,7 +59,7 @@ pub(crate) fn sign_webhook<'py>(
         Secret::required(read_secret("secret", secret)?).map_err(|error| errors::raise(py, error))?;
     let scheme = text("scheme", scheme)?.parse::<Scheme>().map_err(|error| errors::raise(py, error))?;
     let id = text("id", id)?;
-    let stamp = Stamp { id: &id, timestamp: arguments::count("timestamp", timestamp)? };
+    let stamp = Stamp::new(&id, number("timestamp", timestamp)?).map_err(|error| errors::raise(py, error))?;
     let headers = PyDict::new(py);
     for (name, value) in webhook::sign(body.bytes(), &secret, scheme, stamp) {
         headers.set_item(name, value)?;
@@ -75,12 +75,8 @@ enum Body<'py> {
 
 impl<'py> Body<'py> {
     fn read(body: &Bound<'py, PyAny>) -> PyResult<Self> {
-        if let Ok(bytes) = body.cast::<PyBytes>() {
-            return Ok(Body::Bytes(bytes.clone()));
-        }
-        if body.is_instance_of::<PyByteArray>() || body.is_instance_of::<PyMemoryView>() {
-            let copy = call(body.py().get_type::<PyBytes>().as_any(), (body,), None)?;
-            return Ok(Body::Bytes(copy.cast_into()?));
+        if let Some(bytes) = bytes(body)? {
+            return Ok(Body::Bytes(bytes));
         }
         if let Some(text) = arguments::text("body", body)? {
             return Ok(Body::Text(text));
@@ -119,6 +115,11 @@ fn read_headers(given: &Bound<'_, PyAny>) -> PyResult<Headers> {
         let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract()?;
         let name = header_text(&name)
             .ok_or_else(|| arguments::mismatch("the names in headers", "str or bytes", &name))?;
+        // A request of Starlette is a mapping, and so is what functions in the cloud are called with.
+        if name == "headers" && !value.is_none() && header_text(&value).is_none() {
+            let problem = "headers must be those of the request, request.headers, not the request itself";
+            return Err(PyTypeError::new_err(problem));
+        }
         // A WSGI environment holds objects of all kinds beside the headers.
         // None is what `headers.get(..)` gives for one that is not there.
         if Headers::matter(&name) && !value.is_none() {
@@ -174,15 +175,34 @@ fn read_secrets(given: &Bound<'_, PyAny>) -> PyResult<Vec<Secret>> {
 }
 
 fn is_secret(value: &Bound<'_, PyAny>) -> bool {
-    value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>()
+    value.is_instance_of::<PyString>() || is_bytes(value)
+}
+
+/// Not whatever has a buffer: an array of numbers has one, too.
+fn is_bytes(value: &Bound<'_, PyAny>) -> bool {
+    value.is_instance_of::<PyBytes>()
+        || value.is_instance_of::<PyByteArray>()
+        || value.is_instance_of::<PyMemoryView>()
+}
+
+/// Bytes, copied where they could change meanwhile; `None` if it is something else.
+fn bytes<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    if let Ok(bytes) = value.cast::<PyBytes>() {
+        return Ok(Some(bytes.clone()));
+    }
+    if !is_bytes(value) {
+        return Ok(None);
+    }
+    let copy = call(value.py().get_type::<PyBytes>().as_any(), (value,), None)?;
+    Ok(Some(copy.cast_into()?))
 }
 
 fn read_secret(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<Secret>> {
     if value.is_none() {
         return Ok(None);
     }
-    if let Ok(bytes) = value.cast::<PyBytes>() {
-        return Ok(Secret::from_bytes(bytes.as_bytes()));
+    if let Some(key) = bytes(value)? {
+        return Ok(Secret::from_bytes(key.as_bytes()));
     }
     let text = arguments::text(name, value)?;
     let text = text.ok_or_else(|| arguments::mismatch(name, "str or bytes", value))?;

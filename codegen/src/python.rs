@@ -40,7 +40,6 @@ pub(crate) fn outputs() -> Vec<Output> {
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);
     environment.set_keep_trailing_newline(true);
-    let managers = [Manager::Sessions, Manager::Tasks].map(manager);
     let classes: Vec<_> = classes().into_iter().map(class).collect();
     let operations: Vec<_> = operations().map(operation).collect();
     let render = |template: &str, values| {
@@ -75,16 +74,21 @@ pub(crate) fn outputs() -> Vec<Output> {
     };
     let loki_methods = loki_methods();
     let loki_template = include_str!("../templates/python/loki.py.j2");
-    let loki = || {
-        let (models, known) = (used_models(loki_methods.iter()), used_known(loki_methods.iter()));
-        context! { operations => loki_methods, models, known }
+    let loki = |aio: bool| {
+        let paged = paged_where(aio, |operation| operation.loki_method.is_some());
+        let (mut models, known) = (used_models(loki_methods.iter()), used_known(loki_methods.iter()));
+        models.extend(paged.iter().map(|operation| operation.items));
+        context! { operations => loki_methods, paged, models, known }
     };
     let known: Vec<_> = enumerations().map(Enumeration::new).collect();
     let model_known = fields_known();
     let event_types: Vec<_> = EVENT_TYPES.iter().map(|event| event.name).collect();
-    let managers = || {
+    let managers = |aio: bool| {
+        let managers = [Manager::Sessions, Manager::Tasks].map(|of| manager(of, aio));
         let operations = || managers.iter().flat_map(|manager| &manager.operations);
-        let (models, known) = (used_models(operations()), used_known(operations()));
+        let (mut models, known) = (used_models(operations()), used_known(operations()));
+        let paged = managers.iter().flat_map(|manager| &manager.paged);
+        models.extend(paged.map(|operation| operation.items));
         context! { managers, models, known, any => needs_any(&managers) }
     };
     vec![
@@ -97,10 +101,10 @@ pub(crate) fn outputs() -> Vec<Output> {
         python("aio_raw.py", raw_template, context! {}),
         python("raw.pyi", raw_stub_template, client()),
         python("aio_raw.pyi", raw_stub_template, client()),
-        python("managers.py", managers_template, managers()),
-        python("aio_managers.py", managers_template, managers()),
-        python("loki.py", loki_template, loki()),
-        python("aio_loki.py", loki_template, loki()),
+        python("managers.py", managers_template, managers(false)),
+        python("aio_managers.py", managers_template, managers(true)),
+        python("loki.py", loki_template, loki(false)),
+        python("aio_loki.py", loki_template, loki(true)),
         python("live.py", include_str!("../templates/python/live.py.j2"), context! { event_types }),
         python("known.py", include_str!("../templates/python/known.py.j2"), context! { known }),
         python("models.py", include_str!("../templates/python/models.py.j2"), context! { classes }),
@@ -121,15 +125,23 @@ struct ManagerClass {
     name: &'static str,
     doc: &'static str,
     operations: Vec<PythonOperation>,
+    paged: Vec<paging::PagedOperation>,
 }
 
-fn manager(manager: Manager) -> ManagerClass {
+fn manager(manager: Manager, aio: bool) -> ManagerClass {
     let doc = match manager {
         Manager::Sessions => "The sessions of projects, through a client.",
         Manager::Tasks => "Tasks, through a client.",
     };
     let operations = operations().filter(|operation| operation.manager == Some(manager)).map(operation);
-    ManagerClass { name: manager.class_name(), doc, operations: operations.collect() }
+    let paged = paged_where(aio, |operation| operation.manager == Some(manager));
+    ManagerClass { name: manager.class_name(), doc, operations: operations.collect(), paged }
+}
+
+/// The methods that go through the lists of some of the operations.
+fn paged_where(aio: bool, wanted: impl Fn(&Operation) -> bool) -> Vec<paging::PagedOperation> {
+    let wanted = operations().filter(|operation| wanted(operation));
+    wanted.filter_map(|operation| paging::paged(operation, aio)).collect()
 }
 
 #[derive(Serialize)]

@@ -51,11 +51,11 @@ fn data() -> Value {
     let tables: Vec<String> = operations().map(operation_table).collect();
     context! {
         methods,
-        client_imports => imports(operations(), paged_names()),
+        client_imports => imports(operations()),
         loki_methods => loki_methods(),
-        loki_imports => imports(operations().filter(|operation| operation.loki_method.is_some()), []),
+        loki_imports => imports(operations().filter(|operation| operation.loki_method.is_some())),
         managers,
-        manager_imports => imports(operations().filter(|operation| operation.manager.is_some()), []),
+        manager_imports => imports(operations().filter(|operation| operation.manager.is_some())),
         chapters,
         event_data => event_data(),
         event_types => event_types(),
@@ -63,21 +63,11 @@ fn data() -> Value {
     }
 }
 
-/// What the signatures of the methods that go through lists name beside those.
-fn paged_names() -> impl Iterator<Item = String> {
-    operations().flat_map(|operation| {
-        let items = operation.paged_items().map(|(items, _)| items.name.to_owned());
-        [items, paging::options_interface(operation)].into_iter().flatten()
-    })
-}
-
 /// The import of all interfaces that the signatures of these operations name.
-fn imports(
-    operations: impl Iterator<Item = &'static Operation>,
-    others: impl IntoIterator<Item = String>,
-) -> String {
-    let mut names: BTreeSet<String> = others.into_iter().collect();
+fn imports(operations: impl Iterator<Item = &'static Operation>) -> String {
+    let mut names = BTreeSet::new();
     for operation in operations {
+        names.extend(paging::names(operation));
         names.extend(returned_model(operation).map(|model| model.name.to_owned()));
         names.extend(options_interface(operation));
         if let TypeScriptArguments::Object(interface) = operation.typescript_arguments {
@@ -145,8 +135,12 @@ impl Method {
 
 /// The methods of `LokiClient` that are operations.
 fn loki_methods() -> Vec<Method> {
-    let offered = operations().filter_map(|operation| Some((operation, operation.loki_method?)));
-    offered.map(|(operation, name)| Method::delegating(operation, name, "this.client")).collect()
+    const CLIENT: &str = "this.client";
+    operations()
+        .filter_map(|operation| Some((operation, operation.loki_method?)))
+        .flat_map(|(of, name)| [Some(Method::delegating(of, name, CLIENT)), paging::delegating(of, CLIENT)])
+        .flatten()
+        .collect()
 }
 
 /// The interfaces of what events hold.
@@ -186,9 +180,11 @@ struct ManagerClass {
 
 impl ManagerClass {
     fn new(manager: Manager) -> Self {
+        const CLIENT: &str = "this.#client";
         let methods = operations()
             .filter(|operation| operation.manager == Some(manager))
-            .map(|operation| Method::delegating(operation, operation.name, "this.#client"))
+            .flat_map(|of| [Some(Method::delegating(of, of.name, CLIENT)), paging::delegating(of, CLIENT)])
+            .flatten()
             .collect();
         let noun = match manager {
             Manager::Sessions => "Sessions",

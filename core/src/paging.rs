@@ -22,8 +22,9 @@ use crate::typed::Values;
 
 /// The longest page that is asked for unless the caller wants another: more take long to come.
 const LONG_PAGE: i64 = 1000;
-/// Servers that cap their pages do so at round numbers.
-const ROUND: usize = 10;
+/// Pages from this length on are not taken for cut where the one before ended alike: nobody adds as many rows between two
+/// requests.
+const SHORT: usize = 20;
 /// No list is that long.
 const BEYOND: i64 = 1_000_000_000;
 /// How many pages in a row may bring nothing, beside those that can be explained by rows that were added.
@@ -94,7 +95,8 @@ impl Client {
             options,
             offset: 0,
             seen: Seen::new(model.fields.iter().any(|field| field.wire == "id")),
-            last: None,
+            last: Keys::Rows(Vec::new()),
+            longest: 0,
             step_back: 0,
             barren: 0,
             done: false,
@@ -173,8 +175,10 @@ struct Pager {
     /// Where the next page begins: at the last row that was given out, if the list is as it was.
     offset: i64,
     seen: Seen,
-    /// The last page that was answered.
-    last: Option<Keys>,
+    /// The last page that was answered and followed on what was given out.
+    last: Keys,
+    /// The length of the longest page: servers may have a limit of their own.
+    longest: usize,
     /// How far to go back if the next page does not follow on what was given out.
     step_back: i64,
     /// How many pages in a row brought nothing.
@@ -217,8 +221,8 @@ impl Pager {
         let keys = self.seen.keys(&rows).map_err(|error| response.not_as_promised(&error))?;
         let mut fresh = self.seen.look(&keys);
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-        let follows = self.offset == 0 || fresh.meets_known || rows.len() > wanted;
-        if !follows {
+        self.longest = self.longest.max(rows.len());
+        if self.offset > 0 && !fresh.meets_known {
             // Rows from before this page are gone, and those that came after them stand before it now.
             self.count_barren()?;
             self.offset = (self.offset - self.step_back).max(0);
@@ -226,31 +230,32 @@ impl Pager {
             return Ok(None);
         }
         self.step_back = (self.size / 4).max(1);
-        let repeats = self.last.as_ref() == Some(&keys);
-        // A short page is the last one, unless the server has a limit of its own.
-        let is_last = rows.len() < wanted && (rows.is_empty() || rows.len() % ROUND != 0);
-        // A page that is too long holds everything.
-        self.done = is_last || rows.len() > wanted;
         if fresh.fresh.is_empty() {
-            if repeats && !self.done {
+            // Neither a short page nor one that is too long says by itself that it is the last: servers have limits of
+            // their own. That nothing comes after the last row of the page before says it, unless a limit cut the page
+            // and just as many rows were added before it.
+            let may_be_cut =
+                rows.len() == wanted || (2..SHORT).contains(&rows.len()) && rows.len() == self.longest;
+            self.done = rows.is_empty() || !may_be_cut && keys.last() == self.last.last();
+            if !self.done && keys == self.last {
                 self.done = self.takes_no_notice(pull, rows.len(), wanted)?;
             }
             if !self.done {
                 self.count_barren()?;
                 self.advance(rows.len());
             }
-            self.last = Some(keys);
+            self.last = keys;
             return Ok(None);
         }
         self.barren = 0;
         if let Some(left) = &mut self.left {
             fresh.fresh.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
             *left -= fresh.fresh.len() as u64;
-            self.done |= *left == 0;
+            self.done = *left == 0;
         }
         self.advance(rows.len());
         self.seen.give(&keys, &fresh.fresh);
-        self.last = Some(keys);
+        self.last = keys;
         let texts: Vec<_> = fresh.fresh.iter().map(|at| rows[*at].get()).collect();
         Ok(Some(Batch::new(format!("[{}]", texts.join(",")), texts.len(), self.model)))
     }
@@ -288,7 +293,8 @@ impl Pager {
 
     fn count_barren(&mut self) -> Result<(), Error> {
         self.barren += 1;
-        let explained = 2 * self.seen.len() / usize::try_from(self.size).unwrap_or(usize::MAX);
+        // Pages overlap by a row.
+        let explained = 2 * self.seen.len() / self.longest.saturating_sub(1).max(1);
         if self.barren <= PATIENCE + explained {
             return Ok(());
         }

@@ -4,7 +4,9 @@ use std::fmt;
 
 use loki_mode_spec::Operation;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::ser::Error as _;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use crate::args::{Args, Value};
 use crate::call::CallOptions;
@@ -14,21 +16,52 @@ use crate::error::{Error, ErrorInfo, ErrorKind};
 /// A free-form JSON object.
 pub type Object = serde_json::Map<String, serde_json::Value>;
 
-/// An identifier as on the wire: an integer (of up to 64 bits) or a string.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// An identifier as on the wire: an integer or a string.
+///
+/// Models read integers of up to 64 bits; [`Id::from_json`] reads any.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(untagged)]
 pub enum Id {
     /// An integer.
     Int(i64),
     /// A string.
     Str(String),
+    /// An integer that 64 bits do not hold, as its digits.
+    #[serde(skip)]
+    Big(String),
+}
+
+impl Id {
+    /// The identifier that this JSON text is; none if it is neither an integer nor a string.
+    pub fn from_json(json: &str) -> Option<Self> {
+        if json.starts_with('"') {
+            return serde_json::from_str(json).ok().map(Id::Str);
+        }
+        let digits = json.strip_prefix('-').unwrap_or(json);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        Some(json.parse().map_or_else(|_| Id::Big(json.to_owned()), Id::Int))
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Id::Int(number) => number.serialize(serializer),
+            Id::Str(text) => text.serialize(serializer),
+            Id::Big(digits) => {
+                RawValue::from_string(digits.clone()).map_err(S::Error::custom)?.serialize(serializer)
+            }
+        }
+    }
 }
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Id::Int(number) => number.fmt(f),
-            Id::Str(text) => text.fmt(f),
+            Id::Str(text) | Id::Big(text) => text.fmt(f),
         }
     }
 }
@@ -68,6 +101,7 @@ impl From<Id> for Value {
         match id {
             Id::Int(number) => Value::Int(number),
             Id::Str(text) => Value::Str(text),
+            Id::Big(digits) => Value::Json(digits),
         }
     }
 }

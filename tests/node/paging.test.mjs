@@ -2,7 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { AutonomiClient, ConfigError, NotAvailableError, PermissionDeniedError } from 'loki-mode-sdk';
+import {
+  AutonomiClient,
+  ConfigError,
+  LokiClient,
+  NotAvailableError,
+  PermissionDeniedError,
+  SessionManager,
+  TaskManager,
+} from 'loki-mode-sdk';
 import { clearEnvironment } from './support/binaries.mjs';
 import { startControlPlane, TOKEN } from './support/control-plane.mjs';
 import { FaultServer } from './support/fault-server.mjs';
@@ -107,8 +115,17 @@ for (const profile of ['guide', 'v5.51', 'v9.22']) {
       );
     });
 
-    it('tasks come whole', async () => {
-      assert.deepEqual(ids(await all(client.iterTasks())), ids(await client.listTasks()));
+    it('tasks come whole, wherever they are listed', async () => {
+      const expected = ids(await client.listTasks());
+      assert.deepEqual(ids(await all(client.iterTasks())), expected);
+      const tasks = new TaskManager(client);
+      const pages = await all(tasks.iterTasks(undefined, undefined, { pageSize: 2 }).pages());
+      assert.deepEqual(ids(pages.flat()), expected);
+      const loki = new LokiClient(plane.baseUrl, { token: TOKEN });
+      assert.deepEqual(ids(await all(loki.iterTasks(undefined, undefined, { pageSize: 1 }))), expected);
+      const pending = ids(await loki.listTasks(undefined, 'pending'));
+      assert.deepEqual(ids(await all(loki.iterTasks(undefined, 'pending'))), pending);
+      loki.close();
     });
   });
 }
@@ -149,6 +166,7 @@ describe('a pager', () => {
       { status: 403, json: { detail: 'no' } },
       { status: 503, headers: { 'retry-after': '0' }, json: {} },
       page(4, 3),
+      page(3),
     ]);
     const pager = client(baseUrl).iterRuns(undefined, undefined, { pageSize: 2, headers: { 'x-a': 'b' } });
     assert.equal((await pager.next()).value.id, 5);
@@ -158,7 +176,7 @@ describe('a pager', () => {
     const { requests } = await server.recorded();
     assert.deepEqual(
       requests.map((request) => request.headers['x-a']),
-      ['b', 'b', 'b', 'b'],
+      ['b', 'b', 'b', 'b', 'b'],
     );
   });
 
@@ -186,6 +204,47 @@ describe('a pager', () => {
     await outcome;
     sdk.close();
     assert.throws(() => sdk.iterRuns(), /closed/);
+  });
+
+  it('is offered by whoever lists', () => {
+    const own = (face) => Object.getOwnPropertyNames(face.prototype);
+    const pagers = own(AutonomiClient).filter((name) => name.startsWith('iter'));
+    assert.ok(pagers.length >= 5);
+    const lists = (name) => (name === 'iterAudit' ? 'queryAudit' : name.replace('iter', 'list'));
+    let counted = 0;
+    // The operations of `LokiClient` are one class above.
+    for (const face of [TaskManager, SessionManager, Object.getPrototypeOf(LokiClient)]) {
+      const offered = pagers.filter((name) => own(face).includes(lists(name)));
+      assert.deepEqual(
+        own(face).filter((name) => name.startsWith('iter')),
+        offered,
+        face.name,
+      );
+      counted += offered.length;
+    }
+    assert.ok(counted >= 3);
+  });
+
+  it('hands everything on, as a method of a helper class', async () => {
+    const list = { json: { tasks: [{ id: 'a' }, { id: 'b' }], pagination: { total: 2 } } };
+    const baseUrl = await server.serve([{ json: [{ id: 1 }, { id: 2 }] }, list]);
+    const options = { maxItems: 1, pageSize: 5, maxRetries: 0, headers: { 'x-a': 'b' } };
+    const pager = new TaskManager(client(baseUrl)).iterTasks('p', 'done', options);
+    assert.equal(typeof pager.pages, 'function');
+    assert.deepEqual(ids(await all(pager)), [1]);
+    const loki = new LokiClient(baseUrl);
+    assert.deepEqual(ids(await all(loki.iterSessionTasks('s', 'failed', options))), ['a']);
+    loki.close();
+    const { requests } = await server.recorded();
+    assert.deepEqual(
+      requests.map(({ path, query, headers }) => [path, query, headers['x-a']]),
+      [
+        ['/api/tasks', { project_id: 'p', status: 'done', limit: '1' }, 'b'],
+        ['/api/sessions/s/tasks', { status: 'failed', limit: '1' }, 'b'],
+      ],
+    );
+    const tasks = new TaskManager(client(baseUrl));
+    assert.throws(() => tasks.iterTasks(1, 'done', { limit: 5 }), /iterTasks has no option limit/);
   });
 
   it('refuses what is no good', async () => {

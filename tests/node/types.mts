@@ -238,6 +238,7 @@ export async function accepted(signal: AbortSignal): Promise<void> {
   const sessions: Session[] = await new SessionManager(client).listSessions(1);
   const tasks: Task[] = await new TaskManager(alias).listTasks(1, 'pending');
   await new TaskManager(client).updateTask(1, 'done', { priority: 'high' });
+  for await (const task of new TaskManager(client).iterTasks(1, 'done', { pageSize: 5 })) task satisfies Task;
   const events: RunEvent[] = await new EventStream(client).pollEvents(1, events0?.timestamp);
   const same: typeof PermissionDeniedError = ForbiddenError;
   const timeout: APIConnectionError = new APITimeoutError('too late');

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createHmac, randomBytes, randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { describe, it } from 'node:test';
@@ -11,7 +12,9 @@ import * as webhooks from 'loki-mode-sdk/webhooks';
 
 const { isApprovalRequest, parse, sign, unwrap, verify, WebhookVerificationError } = webhooks;
 const require = createRequire(import.meta.url);
-const { Webhook } = createRequire(new URL('../peers/package.json', import.meta.url))('standardwebhooks');
+const peer = createRequire(new URL('../peers/package.json', import.meta.url));
+const { Webhook } = peer('standardwebhooks');
+const express = peer('express');
 
 const BODY = '{"event": "task_complete", "metadata": {"task_id": 7}}';
 const SECRET = 'a secret of both sides';
@@ -156,12 +159,84 @@ describe('webhooks', () => {
     }
   });
 
+  it('come through Express and through Request', async () => {
+    const seen = {};
+    const app = express();
+    const check = (name, bodyOf) => (request, response) => {
+      try {
+        const event = unwrap(bodyOf(request), request.headers, SECRET);
+        verify(bodyOf(request), request.headersDistinct ?? request.headers, SECRET);
+        seen[name] = event.task_id;
+      } catch (error) {
+        seen[name] = error;
+      }
+      response.end();
+    };
+    const keep = (request, _response, bytes) => {
+      request.rawBody = bytes;
+    };
+    app.post(
+      '/raw',
+      express.raw({ type: '*/*' }),
+      check('raw', ({ body }) => body ?? ''),
+    );
+    app.post(
+      '/text',
+      express.text({ type: '*/*' }),
+      check('text', ({ body }) => body),
+    );
+    app.post(
+      '/kept',
+      express.json({ verify: keep }),
+      check('kept', ({ rawBody }) => rawBody),
+    );
+    app.post(
+      '/json',
+      express.json(),
+      check('json', ({ body }) => body),
+    );
+    app.post(
+      '/none',
+      check('none', ({ body }) => body),
+    );
+    const server = app.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    try {
+      const body = '{"event": "task_complete", "title": "Grüße ✓", "task_id": 7}';
+      const headers = { 'content-type': 'application/json', ...sign(body, SECRET) };
+      for (const name of ['raw', 'text', 'kept', 'json', 'none']) {
+        await fetch(`http://127.0.0.1:${server.address().port}/${name}`, { method: 'POST', body, headers });
+      }
+      assert.deepEqual([seen.raw, seen.text, seen.kept], [7, 7, 7]);
+      for (const error of [seen.json, seen.none]) assert.match(String(error), /^TypeError: .*express\.raw/);
+
+      const request = () => new Request('http://host/', { method: 'POST', body, headers });
+      const one = request();
+      assert.equal(unwrap(await one.arrayBuffer(), one.headers, SECRET).task_id, 7);
+      const entries = Object.fromEntries(one.headers);
+      assert.equal(unwrap(await request().text(), entries, SECRET).task_id, 7);
+      assert.equal(unwrap(await (await request().blob()).arrayBuffer(), entries, SECRET).task_id, 7);
+      for (const wrong of [request(), await request().json(), request().text(), await request().blob()]) {
+        assert.throws(() => unwrap(wrong, entries, SECRET), /^TypeError: .*await request\.arrayBuffer\(\)/);
+      }
+      for (const wrong of [request(), { headers: entries }]) {
+        assert.throws(() => verify(body, wrong, SECRET), /^TypeError: headers must be .*request\.headers/);
+      }
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+
   it('take secrets of every kind', () => {
     const headers = { 'x-loki-signature': lokiSignature() };
-    for (const secrets of [SECRET, Buffer.from(SECRET), [null, 'x', undefined, '', SECRET]]) {
+    const key = new TextEncoder().encode(SECRET);
+    const ofBytes = [Buffer.from(SECRET), key, key.buffer, new DataView(key.buffer)];
+    for (const secrets of [SECRET, [null, 'x', undefined, '', SECRET], ...ofBytes, ofBytes]) {
       verify(BODY, headers, secrets);
     }
-    for (const secrets of [undefined, null, '', [], [null, ''], new Uint8Array(0)]) {
+    for (const secret of ofBytes) assert.equal(sign(BODY, secret)['X-Loki-Signature'], lokiSignature());
+    for (const secrets of [undefined, null, '', [], [null, ''], new Uint8Array(0), new ArrayBuffer(0)]) {
       const unsigned = { 'x-loki-signature': lokiSignature(BODY, '') };
       assert.equal(
         reasonOf(() => verify(BODY, unsigned, secrets)),
@@ -205,6 +280,60 @@ describe('webhooks', () => {
         () => verify(BODY, headers, SECRET, wrong),
         (error) => error instanceof sdk.ConfigError && error.param === Object.keys(wrong)[0],
       );
+    }
+  });
+
+  it('are not signed with what cannot be sent', () => {
+    const wrong = [
+      ...['', 'a b', 'a\r\nb', '\0', 'ä'].map((id) => ({ id })),
+      ...[Number.NaN, Number.POSITIVE_INFINITY, -1, 1e30, new Date(Number.NaN), '5', null].map(
+        (timestamp) => ({
+          timestamp,
+        }),
+      ),
+    ];
+    for (const options of wrong) {
+      assert.throws(
+        () => sign(BODY, SECRET, { scheme: 'standard', ...options }),
+        (error) => error instanceof sdk.ConfigError && error.param === Object.keys(options)[0],
+        JSON.stringify(options),
+      );
+    }
+    for (const id of [5, null, '\ud800']) {
+      assert.throws(() => sign(BODY, SECRET, { scheme: 'standard', id }), /^TypeError: id must be a string/);
+    }
+  });
+
+  it('have no text with half of a surrogate pair', () => {
+    const torn = '\ud800';
+    for (const action of [
+      () => sign(torn, SECRET),
+      () => verify(torn, {}, SECRET),
+      () => parse(torn),
+      () => sign(BODY, torn),
+      () => verify(BODY, {}, [torn]),
+    ]) {
+      assert.throws(action, /^TypeError: (body|secrets?) must be .* not one with half of a surrogate pair/);
+    }
+    assert.equal(
+      reasonOf(() => verify(BODY, { 'x-loki-signature': torn }, SECRET)),
+      'malformed_signature',
+    );
+    verify(BODY, { 'x-other': torn, [torn]: 'a', 'x-loki-signature': lokiSignature() }, SECRET);
+    assert.throws(() => parse('{"title": "\\ud800"}'), sdk.DecodeError);
+  });
+
+  it('give an identifier of any size', () => {
+    for (const [digits, expected] of [
+      ['9007199254740991', Number.MAX_SAFE_INTEGER],
+      ['-9007199254740991', -Number.MAX_SAFE_INTEGER],
+      ['9007199254740993', '9007199254740993'],
+      ['-12345678901234567890123', '-12345678901234567890123'],
+    ]) {
+      const event = parse(
+        `{"type": "approval_request", "id": ${digits}, "metadata": {"task_id": ${digits}}}`,
+      );
+      assert.deepEqual([event.task_id, event.id], [expected, expected]);
     }
   });
 

@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from datetime import datetime, timezone
+from unittest.mock import MagicMock, Mock
 
 import pytest
 
@@ -336,6 +337,30 @@ def test_a_rotation_that_could_leave_no_working_key_is_refused(client_of, fault_
         with pytest.raises(TypeError):
             client.rotate_and_store("k", store, **options)
     assert sent(fault_server) == []
+
+
+def test_a_token_that_nobody_would_wait_to_see_stored_is_not_taken_for_stored(client, key):
+    async def store(token):
+        raise AssertionError("nobody awaits it")
+
+    with pytest.raises(TypeError, match="plain function, not an async one"):
+        client.rotate_and_store(key.id, store, delete_old=True)
+    assert [listed.name for listed in client.list_api_keys() if listed.id == key.id] == [key["name"]]
+    # What does not look like one from outside.
+    with pytest.raises(KeyRotationError, match="storing its new token failed: store returned something") as caught:
+        client.rotate_and_store(key.id, lambda token: store(token), delete_old=True)
+    error = caught.value
+    assert isinstance(error.__cause__, TypeError)
+    assert not error.stored
+    assert (works(client, key.token), works(client, error.token)) == (True, True)
+
+
+@pytest.mark.parametrize("kind", [MagicMock, Mock])
+def test_a_token_is_stored_by_what_stands_in_for_a_function(client, key, kind):
+    store = kind()
+    rotation = client.rotate_and_store(key.id, store, delete_old=True)
+    store.assert_called_once_with(rotation.token)
+    assert rotation.old_key_deleted
 
 
 # ---- temporary keys --------------------------------------------------------------------------------------------------

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import itertools
 import pickle
+import re
 import threading
 import weakref
 
@@ -13,13 +15,19 @@ import pytest
 
 from loki_mode_sdk import (
     AsyncAutonomiClient,
+    AsyncLokiClient,
     AsyncPager,
+    AsyncSessionManager,
+    AsyncTaskManager,
     AutonomiClient,
     ConfigError,
+    LokiClient,
     NotAvailableError,
     Pager,
     PermissionDeniedError,
     Run,
+    SessionManager,
+    TaskManager,
 )
 from servers import ControlPlane
 
@@ -143,8 +151,51 @@ def test_the_audit_log_comes_whole_between_two_moments(client, project):
     assert list(client.iter_audit(oldest, newest, "create", page_size=7, max_items=9)) == expected[:9]
 
 
-def test_tasks_come_whole(client):
-    assert list(client.iter_tasks()) == client.list_tasks()
+def test_tasks_come_whole_wherever_they_are_listed(client, plane):
+    expected = client.list_tasks()
+    assert list(client.iter_tasks()) == expected
+    tasks = TaskManager(client)
+    assert list(tasks.iter_tasks(page_size=1)) == expected
+    assert [len(page) for page in tasks.iter_tasks(max_items=1).pages()] == [1][: len(expected)]
+    with LokiClient(plane.base_url, plane.TOKEN) as loki:
+        assert list(loki.iter_tasks(status="pending")) == loki.list_tasks(status="pending")
+        assert list(itertools.chain(*loki.iter_tasks(page_size=2).pages())) == expected
+
+    async def main():
+        async with AsyncAutonomiClient(plane.base_url, plane.TOKEN) as client:
+            through = [task async for task in AsyncTaskManager(client).iter_tasks(page_size=2)]
+        async with AsyncLokiClient(plane.base_url, plane.TOKEN) as loki:
+            return through, [task async for task in loki.iter_tasks(page_size=1)]
+
+    assert asyncio.run(main()) == (expected, expected)
+
+
+def test_whoever_lists_gives_all_of_it_too():
+    pagers = {name: method for name, method in inspect.getmembers(AutonomiClient) if name.startswith("iter_")}
+    assert len(pagers) >= 5
+    of = {re.search(r"everything that `(\w+)` lists", method.__doc__)[1]: name for name, method in pagers.items()}
+    counted = 0
+    helpers = (TaskManager, AsyncTaskManager, SessionManager, AsyncSessionManager)
+    for face in (AsyncAutonomiClient, *helpers, LokiClient, AsyncLokiClient):
+        offered = {of[name] for name in of if hasattr(face, name)}
+        assert {name for name in dir(face) if name.startswith("iter_")} == offered, face
+        for name in offered:
+            assert inspect.signature(getattr(face, name)).parameters == inspect.signature(pagers[name]).parameters
+            counted += 1
+    assert counted >= 11
+
+
+def test_a_helper_class_hands_everything_on(client_of, fault_server):
+    client = client_of({"json": [{"id": 1}, {"id": 2}]}, path_style="guide")
+    pager = TaskManager(client).iter_tasks("p", "done", max_items=1, page_size=5, max_retries=0, headers={"x-a": "b"})
+    assert isinstance(pager, Pager)
+    assert ids(pager) == [1]
+    seen = fault_server.recorded()["requests"][0]
+    assert (seen["path"], seen["query"]) == ("/api/tasks", {"project_id": "p", "status": "done", "limit": "1"})
+    assert seen["headers"]["x-a"] == "b"
+    with pytest.raises(ConfigError) as error:
+        TaskManager(client).iter_tasks(page_size=0)
+    assert error.value.param == "page_size"
 
 
 def test_session_tasks_come_whole():
@@ -157,6 +208,11 @@ def test_session_tasks_come_whole():
         assert len(expected) > 2
         assert list(client.iter_session_tasks(session, page_size=2)) == expected
         assert list(client.iter_session_tasks(session, "failed", page_size=2)) == []
+        with LokiClient(plane.base_url, plane.TOKEN) as loki:
+            assert loki.list_session_tasks(session).tasks == expected
+            pages = list(loki.iter_session_tasks(session, page_size=2).pages())
+            assert [len(page) for page in pages[:-1]] == [2] * (len(pages) - 1)
+            assert list(itertools.chain(*pages)) == expected
 
 
 def test_nothing_is_asked_for_before_it_is_wanted_and_no_more(client_of, fault_server):
@@ -175,14 +231,14 @@ def test_nothing_is_asked_for_before_it_is_wanted_and_no_more(client_of, fault_s
 def test_after_an_error_it_goes_on_where_it_stood(client_of, fault_server):
     refused = {"status": 403, "json": {"detail": "no"}}
     busy = {"status": 503, "headers": {"retry-after": "0"}, "json": {}}
-    client = client_of(page(5, 4), refused, busy, page(4, 3), path_style="guide")
+    client = client_of(page(5, 4), refused, busy, page(4, 3), page(3), path_style="guide")
     pager = client.iter_runs(page_size=2, headers={"x-a": "b"})
     assert [next(pager).id, next(pager).id] == [5, 4]
     with pytest.raises(PermissionDeniedError):
         next(pager)
     assert ids(pager) == [3]
     headers = [seen["headers"]["x-a"] for seen in fault_server.recorded()["requests"]]
-    assert headers == ["b"] * 4
+    assert headers == ["b"] * 5
 
 
 def test_a_list_of_which_only_the_beginning_is_to_be_had(client_of):
@@ -227,7 +283,7 @@ def test_a_pager_can_be_closed_from_another_thread(client_of):
 def test_a_cancelled_task_takes_nothing_away(async_client_of):
     async def main():
         slow = {**page(3, 2, 1), "faults": {"delay_ms": 300}}
-        client = async_client_of(slow, page(3, 2, 1), path_style="guide")
+        client = async_client_of(slow, page(3, 2, 1), page(1), path_style="guide")
         pager = client.iter_runs(page_size=10)
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(pager.__anext__(), 0.1)
@@ -238,7 +294,7 @@ def test_a_cancelled_task_takes_nothing_away(async_client_of):
 
 def test_a_pager_is_typed_and_lets_go(client_of):
     assert Pager[Run] is not None
-    client = client_of(page(1), path_style="guide")
+    client = client_of(page(1), page(1), path_style="guide")
     pager = client.iter_runs()
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(pager)

@@ -12,6 +12,7 @@ import pickle
 import subprocess
 import sys
 import time
+from array import array
 
 import pytest
 from hypothesis import given
@@ -171,6 +172,8 @@ def message(headers):
         ("X-Loki-Signature: a", "headers must be a mapping"),
         ([("a", "b", "c")], "length"),
         ({5: "a"}, "names in headers"),
+        ({"headers": {"X-Loki-Signature": "a"}, "body": ""}, "request.headers, not the request itself"),
+        ({"type": "http", "headers": [(b"x-loki-signature", b"a")]}, "request.headers, not the request itself"),
         ({"X-Loki-Signature": 5}, "header X-Loki-Signature must be str, not int"),
         ({"X-Loki-Signature": [5]}, "header X-Loki-Signature"),
     ],
@@ -182,13 +185,17 @@ def test_what_are_no_headers(headers, problem):
 
 def test_secrets_of_every_kind():
     headers = {"X-Loki-Signature": loki_signature()}
-    for secrets in (SECRET, SECRET.encode(), [SECRET], ("x", SECRET), {SECRET}, iter(["x", None, SECRET])):
+    key = SECRET.encode()
+    of_bytes = (key, bytearray(key), memoryview(key), memoryview(b"x" + key)[1:])
+    for secrets in (SECRET, [SECRET], ("x", SECRET), {SECRET}, iter(["x", None, SECRET]), *of_bytes, list(of_bytes)):
         webhooks.verify(BODY, headers, secrets)
-    for secrets in (None, "", b"", [], [None, ""]):
+    for secret in of_bytes:
+        assert webhooks.sign(BODY, secret) == headers
+    for secrets in (None, "", b"", bytearray(), memoryview(b""), [], [None, ""]):
         with pytest.raises(WebhookVerificationError) as caught:
             webhooks.verify(BODY, {"X-Loki-Signature": loki_signature(secret="")}, secrets)
         assert caught.value.reason == "no_secret"
-    for secrets in (5, {SECRET: 1}, [5], object()):
+    for secrets in (5, {SECRET: 1}, [5], object(), [[SECRET]], array("b", key)):
         with pytest.raises(TypeError, match="secrets must be"):
             webhooks.verify(BODY, headers, secrets)
 
@@ -209,6 +216,49 @@ def test_times(monkeypatch):
     for options in ({"tolerance": "300"}, {"tolerance": None}, {"tolerance": True}, {"now": "now"}):
         with pytest.raises(TypeError, match=next(iter(options))):
             webhooks.verify(BODY, headers, SECRET, **options)
+
+
+def test_what_cannot_be_sent_is_not_signed():
+    def sign(**options):
+        return webhooks.sign(BODY, SECRET, scheme="standard", **options)
+
+    for options in [
+        *({"id": id} for id in ("", "a b", "a\r\nb", "\x00", "ä", "\ud800")),
+        *({"timestamp": at} for at in (math.nan, math.inf, -math.inf, -1, -0.5, 1e30, 2**70)),
+    ]:
+        with pytest.raises(ConfigError, match=next(iter(options))) as caught:
+            sign(**options)
+        assert caught.value.param in options
+    for options in ({"id": 5}, {"timestamp": "5"}, {"timestamp": True}, {"timestamp": time.gmtime()}):
+        with pytest.raises(TypeError, match=next(iter(options))):
+            sign(**options)
+    assert sign(timestamp=7.9)["webhook-timestamp"] == "7"
+
+
+def test_half_of_a_surrogate_pair():
+    torn = "\ud800"
+    for call in (
+        lambda: webhooks.sign(torn, SECRET),
+        lambda: webhooks.verify(torn, {}, SECRET),
+        lambda: webhooks.parse(torn),
+        lambda: webhooks.sign(BODY, torn),
+        lambda: webhooks.verify(BODY, {}, [torn]),
+    ):
+        with pytest.raises(ConfigError, match="not valid Unicode text"):
+            call()
+    with pytest.raises(WebhookVerificationError) as caught:
+        webhooks.verify(BODY, {"X-Loki-Signature": torn}, SECRET)
+    assert caught.value.reason == "malformed_signature"
+    webhooks.verify(BODY, {"X-Other": torn, torn: "a", "X-Loki-Signature": loki_signature()}, SECRET)
+    with pytest.raises(DecodeError):
+        webhooks.parse(rb'{"title": "\ud800"}')
+
+
+def test_an_identifier_of_any_size_is_an_int():
+    for number in (2**53 + 1, -(2**63) - 1, 12345678901234567890123):
+        body = f'{{"type": "approval_request", "id": {number}, "metadata": {{"task_id": {number}}}}}'
+        event = webhooks.parse(body)
+        assert (event.task_id, event.id) == (number, number)
 
 
 def test_the_error():

@@ -83,6 +83,8 @@ def helpers(client: Client) -> None:
     sessions = SessionManager(client)
     print(sessions.list_sessions("proj-1"), sessions.get_session("session-id").status)
     tasks = TaskManager(client)
+    pager: Pager[Task] = tasks.iter_tasks("proj-1", "pending", page_size=5)
+    print([len(page) for page in pager.pages()])
     all_tasks = tasks.list_tasks(project_id="proj-1", status="pending")
     task = tasks.create_task(
         project_id="proj-1",
@@ -268,6 +270,8 @@ async def lists_and_keys_for_asyncio(client: AsyncAutonomiClient) -> Run:
 async def helpers_for_asyncio(client: AsyncClient) -> None:
     tasks, sessions = AsyncTaskManager(client), AsyncSessionManager(client)
     task: Task = await tasks.create_task("proj-1", "title")
+    pager: AsyncPager[Task] = tasks.iter_tasks(status="done", max_items=9)
+    print([listed.id async for listed in pager])
     session: Session = await sessions.get_session("session-id")
     print(task.status, session.status)
 

@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from loki_mode_sdk.generated.client import Operations
     from loki_mode_sdk.generated.known import (
         Provider,
         SessionTaskStatus,
@@ -19,11 +18,14 @@ if TYPE_CHECKING:
         Health,
         SessionList,
         SessionStatus,
+        SessionTask,
         SessionTaskList,
         SessionTasks,
         StartedSession,
         Task,
     )
+    from loki_mode_sdk.helpers import Helpers
+    from loki_mode_sdk.streams import Pager
 
 __all__ = ["LokiOperations"]
 
@@ -34,7 +36,7 @@ class LokiOperations:
     Every method calls the client in `_client`, which the class that inherits from this one sets.
     """
 
-    _client: Operations
+    _client: Helpers
 
     def get_status(
         self,
@@ -766,6 +768,96 @@ class LokiOperations:
             TypeError: An argument has the wrong type; nothing was sent.
         """
         return self._client.get_event_stats(
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def iter_tasks(
+        self,
+        project_id: int | str | None = None,
+        status: TaskStatus | str | None = None,
+        *,
+        max_items: int | None = None,
+        page_size: int | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Pager[Task]:
+        """Returns an iterator of everything that `list_tasks` lists.
+
+        A page is asked for when its first item is wanted. What is added or removed meanwhile
+        neither repeats other items nor hides them.
+
+        Endpoint: `GET /api/tasks`.
+
+        Args:
+            project_id: Only tasks of this project.
+            status: Only tasks in this state. Known values: `backlog`, `pending`, `in_progress`,
+                `review`, `done`, `completed`.
+            max_items: How many items are given at the most. Default: all.
+            page_size: How many items are asked for at a time: 1 to 1000. Default: 1000.
+            timeout: Seconds that the call for a page may take. Default: the client's.
+            max_retries: How often a failed attempt at a page is repeated. Default: the client's.
+            headers: Headers to send with each request, beside the client's.
+
+        Returns:
+            A `Pager` of `Task`; its `pages()` gives lists of them.
+
+        Raises:
+            ConfigError: An argument cannot be sent.
+            TypeError: An argument has the wrong type.
+        """
+        return self._client.iter_tasks(
+            project_id,
+            status,
+            max_items=max_items,
+            page_size=page_size,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def iter_session_tasks(
+        self,
+        session_id: int | str,
+        status: SessionTaskStatus | str | None = None,
+        *,
+        max_items: int | None = None,
+        page_size: int | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Pager[SessionTask]:
+        """Returns an iterator of everything that `list_session_tasks` lists.
+
+        A page is asked for when its first item is wanted. What is added or removed meanwhile
+        neither repeats other items nor hides them.
+
+        Endpoint: `GET /api/sessions/{session_id}/tasks`.
+
+        Args:
+            session_id: Identifier of the session.
+            status: Only tasks in this state. Known values: `pending`, `queued`, `running`,
+                `completed`, `failed`, `skipped`.
+            max_items: How many items are given at the most. Default: all.
+            page_size: How many items are asked for at a time: 1 to 1000. Default: 1000.
+            timeout: Seconds that the call for a page may take. Default: the client's.
+            max_retries: How often a failed attempt at a page is repeated. Default: the client's.
+            headers: Headers to send with each request, beside the client's.
+
+        Returns:
+            A `Pager` of `SessionTask`; its `pages()` gives lists of them.
+
+        Raises:
+            ConfigError: An argument cannot be sent.
+            TypeError: An argument has the wrong type.
+        """
+        return self._client.iter_session_tasks(
+            session_id,
+            status,
+            max_items=max_items,
+            page_size=page_size,
             timeout=timeout,
             max_retries=max_retries,
             headers=headers,

@@ -7,7 +7,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loki_mode_sdk.generated.client import Operations
     from loki_mode_sdk.generated.known import (
         TaskPriority,
         TaskStatus,
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
         Session,
         Task,
     )
+    from loki_mode_sdk.helpers import Helpers
+    from loki_mode_sdk.streams import Pager
 
 __all__ = [
     "SessionManager",
@@ -30,7 +31,7 @@ class SessionManager:
         client: The client to call; it can be shared with others.
     """
 
-    def __init__(self, client: Operations) -> None:
+    def __init__(self, client: Helpers) -> None:
         self._client = client
 
     def list_sessions(
@@ -134,7 +135,7 @@ class TaskManager:
         client: The client to call; it can be shared with others.
     """
 
-    def __init__(self, client: Operations) -> None:
+    def __init__(self, client: Helpers) -> None:
         self._client = client
 
     def list_tasks(
@@ -443,6 +444,51 @@ class TaskManager:
             task_id,
             status,
             position,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+        )
+
+    def iter_tasks(
+        self,
+        project_id: int | str | None = None,
+        status: TaskStatus | str | None = None,
+        *,
+        max_items: int | None = None,
+        page_size: int | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Pager[Task]:
+        """Returns an iterator of everything that `list_tasks` lists.
+
+        A page is asked for when its first item is wanted. What is added or removed meanwhile
+        neither repeats other items nor hides them.
+
+        Endpoint: `GET /api/tasks`.
+
+        Args:
+            project_id: Only tasks of this project.
+            status: Only tasks in this state. Known values: `backlog`, `pending`, `in_progress`,
+                `review`, `done`, `completed`.
+            max_items: How many items are given at the most. Default: all.
+            page_size: How many items are asked for at a time: 1 to 1000. Default: 1000.
+            timeout: Seconds that the call for a page may take. Default: the client's.
+            max_retries: How often a failed attempt at a page is repeated. Default: the client's.
+            headers: Headers to send with each request, beside the client's.
+
+        Returns:
+            A `Pager` of `Task`; its `pages()` gives lists of them.
+
+        Raises:
+            ConfigError: An argument cannot be sent.
+            TypeError: An argument has the wrong type.
+        """
+        return self._client.iter_tasks(
+            project_id,
+            status,
+            max_items=max_items,
+            page_size=page_size,
             timeout=timeout,
             max_retries=max_retries,
             headers=headers,

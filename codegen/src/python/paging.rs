@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{parameter, params_known, tuple, with_known, wrap, wrapped_hanging};
 
+/// A method that goes through a list.
 #[derive(Serialize)]
 pub(super) struct PagedOperation {
     /// The name of the operation.
@@ -14,6 +15,9 @@ pub(super) struct PagedOperation {
     doc: String,
     positional: Vec<String>,
     keyword: Vec<String>,
+    /// The names of those, for a class that hands them on to the client.
+    positional_names: Vec<&'static str>,
+    keyword_names: Vec<&'static str>,
     /// The tuple of arguments for the native module.
     arguments: String,
     /// The model of the items.
@@ -28,19 +32,23 @@ pub(super) fn all(aio: bool) -> Vec<PagedOperation> {
     operations().filter_map(|operation| paged(operation, aio)).collect()
 }
 
-fn paged(operation: &'static Operation, aio: bool) -> Option<PagedOperation> {
+/// The same, of one operation.
+pub(super) fn paged(operation: &'static Operation, aio: bool) -> Option<PagedOperation> {
     let (paging, (items, _)) = (operation.paging?, operation.paged_items()?);
     let is_filter = |param: &Param| param.name != paging.limit && param.name != paging.offset;
     let (positional, keyword): (Vec<_>, Vec<_>) =
         operation.params.iter().filter(|param| is_filter(param)).partition(|param| param.positional);
-    let names = operation.params.iter().map(|param| if is_filter(param) { param.name } else { "None" });
+    let arguments = operation.params.iter().map(|param| if is_filter(param) { param.name } else { "None" });
+    let names = |params: &[&'static Param]| params.iter().map(|param| param.name).collect();
     Some(PagedOperation {
         name: operation.name,
         method: paging.method,
         doc: docstring(operation, paging, items.name, aio),
+        positional_names: names(&positional),
+        keyword_names: names(&keyword),
         positional: positional.into_iter().map(parameter).collect(),
         keyword: keyword.into_iter().map(parameter).collect(),
-        arguments: tuple(names, 22),
+        arguments: tuple(arguments, 22),
         items: items.name,
         known: params_known(operation),
     })

@@ -2,13 +2,21 @@
 
 use loki_mode_spec::{Need, Operation, Paging, Param, TypeScriptArguments};
 
-use super::{
-    Method, TypeDeclaration, camel, comment, fitted, input, keywords, param_doc, param_type, positional,
-};
+use super::{Method, TypeDeclaration, camel, comment, fitted, input, keywords, param_doc, param_type};
 
 /// The parameters that say what is listed, and not which page of it.
 fn filters(operation: &'static Operation, paging: Paging) -> impl Iterator<Item = &'static Param> {
-    operation.params.iter().filter(move |param| param.name != paging.limit && param.name != paging.offset)
+    operation.params.iter().filter(move |param| is_filter(paging, param))
+}
+
+fn is_filter(paging: Paging, param: &Param) -> bool {
+    param.name != paging.limit && param.name != paging.offset
+}
+
+/// What the signature of the method names beside `PageOptions` and `Pager`.
+pub(super) fn names(operation: &'static Operation) -> impl Iterator<Item = String> {
+    let items = operation.paging.and(operation.paged_items()).map(|(items, _)| items.name.to_owned());
+    [items, options_interface(operation)].into_iter().flatten()
 }
 
 /// The interface of the last argument, where plain `PageOptions` will not do.
@@ -34,28 +42,14 @@ pub(super) fn options(operation: &'static Operation) -> Option<TypeDeclaration> 
     })
 }
 
+/// The method of the client.
 pub(super) fn method(operation: &'static Operation) -> Option<Method> {
-    let (paging, (items, _)) = (operation.paging?, operation.paged_items()?);
-    let interface = options_interface(operation).unwrap_or_else(|| "PageOptions".to_owned());
-    let is_filter = |param: &Param| param.name != paging.limit && param.name != paging.offset;
-    let mut parameters: Vec<String> = match operation.typescript_arguments {
-        TypeScriptArguments::Object(object) => {
-            vec![format!("params?: Omit<{object}, '{}' | '{}'>", paging.limit, paging.offset)]
-        }
-        TypeScriptArguments::Positional => positional(operation)
-            .filter(|param| is_filter(param))
-            .map(|param| {
-                let mark = if param.need == Need::Required { "" } else { "?" };
-                format!("{}{mark}: {}", camel(param.name), param_type(param))
-            })
-            .collect(),
-    };
-    parameters.push(format!("options?: {interface}"));
+    let paging = operation.paging?;
     let values: Vec<String> = operation
         .params
         .iter()
         .map(|param| match operation.typescript_arguments {
-            _ if !is_filter(param) => "undefined".to_owned(),
+            _ if !is_filter(paging, param) => "undefined".to_owned(),
             TypeScriptArguments::Object(_) => format!("params?.{}", param.wire),
             TypeScriptArguments::Positional if param.positional => camel(param.name),
             TypeScriptArguments::Positional => format!("options?.{}", camel(param.name)),
@@ -70,11 +64,45 @@ pub(super) fn method(operation: &'static Operation) -> Option<Method> {
     if let TypeScriptArguments::Object(_) = operation.typescript_arguments {
         call.push("params".to_owned());
     }
+    with_body(operation, fitted(4, "return openPages(", "", &call, ");"))
+}
+
+/// A method that hands everything on to a client.
+pub(super) fn delegating(operation: &'static Operation, client: &str) -> Option<Method> {
+    let paging = operation.paging?;
+    let mut arguments: Vec<String> = match operation.typescript_arguments {
+        TypeScriptArguments::Object(_) => vec!["params".to_owned()],
+        TypeScriptArguments::Positional => filters(operation, paging)
+            .filter(|param| param.positional)
+            .map(|param| camel(param.name))
+            .collect(),
+    };
+    arguments.push("options".to_owned());
+    let head = format!("return {client}.{}(", camel(paging.method));
+    with_body(operation, fitted(4, &head, "", &arguments, ");"))
+}
+
+fn with_body(operation: &'static Operation, body: String) -> Option<Method> {
+    let (paging, (items, _)) = (operation.paging?, operation.paged_items()?);
+    let interface = options_interface(operation).unwrap_or_else(|| "PageOptions".to_owned());
+    let mut parameters: Vec<String> = match operation.typescript_arguments {
+        TypeScriptArguments::Object(object) => {
+            vec![format!("params?: Omit<{object}, '{}' | '{}'>", paging.limit, paging.offset)]
+        }
+        TypeScriptArguments::Positional => filters(operation, paging)
+            .filter(|param| param.positional)
+            .map(|param| {
+                let mark = if param.need == Need::Required { "" } else { "?" };
+                format!("{}{mark}: {}", camel(param.name), param_type(param))
+            })
+            .collect(),
+    };
+    parameters.push(format!("options?: {interface}"));
     let tail = format!("): Pager<{}> {{", items.name);
     Some(Method {
         doc: doc(operation, paging, items.name),
         signature: fitted(2, &format!("{}(", camel(paging.method)), "", &parameters, &tail),
-        body: fitted(4, "return openPages(", "", &call, ");"),
+        body,
     })
 }
 

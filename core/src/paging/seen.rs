@@ -27,6 +27,23 @@ pub(super) enum Keys {
     Rows(Vec<u64>),
 }
 
+impl Keys {
+    /// That of the last row.
+    pub(super) fn last(&self) -> Option<Key<'_>> {
+        match self {
+            Keys::Ids(ids) => ids.last().map(Key::Id),
+            Keys::Rows(rows) => rows.last().copied().map(Key::Row),
+        }
+    }
+}
+
+/// A row, as it is told apart.
+#[derive(Debug, PartialEq)]
+pub(super) enum Key<'a> {
+    Id(&'a Id),
+    Row(u64),
+}
+
 /// What is in a page.
 #[derive(Debug, PartialEq)]
 pub(super) struct Found {

@@ -37,7 +37,7 @@ pub struct Event {
     /// Whatever belongs to this kind of event: a JSON object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Box<RawValue>>,
-    /// The task that it is about: `task_id` of the body or of its metadata.
+    /// The task that it is about: `task_id` of the body or of its metadata, an integer of any size or text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task_id: Option<Id>,
     /// What else there is if somebody is asked to approve of something (`approval_request`).
@@ -77,6 +77,16 @@ impl<'a> Fields<'a> {
         serde_json::from_str(self.0.get(name)?.get()).ok()
     }
 
+    /// Text with something in it.
+    fn word(&self, name: &str) -> Option<String> {
+        self.read(name).filter(|word: &String| !word.is_empty())
+    }
+
+    /// An identifier; an empty one is none.
+    fn id(&self, name: &str) -> Option<Id> {
+        Id::from_json(self.0.get(name)?.get()).filter(|id| *id != Id::Str(String::new()))
+    }
+
     /// Any JSON but null.
     fn json(&self, name: &str) -> Option<&'a RawValue> {
         self.0.get(name).copied().filter(|value| value.get() != "null")
@@ -92,13 +102,12 @@ pub fn parse(body: &[u8]) -> Result<Event, Error> {
     // Checked above.
     let fields = Fields::of(text).unwrap_or(Fields(HashMap::new()));
     let metadata = fields.json("metadata").filter(|value| value.get().starts_with('{'));
-    let word: Option<String> = fields.read("type").or_else(|| fields.read("event"));
-    let kind = word.map(|word| {
+    let kind = fields.word("type").or_else(|| fields.word("event")).map(|word| {
         let same = SAME.iter().find(|(other, _)| *other == word);
         same.map_or(word, |(_, known)| (*known).to_owned())
     });
     let approval = (kind.as_deref() == Some("approval_request")).then(|| ApprovalRequest {
-        id: fields.read("id"),
+        id: fields.id("id"),
         phase: fields.read("phase"),
         gate: fields.read("gate"),
         context: fields.json("context").map(ToOwned::to_owned),
@@ -112,8 +121,8 @@ pub fn parse(body: &[u8]) -> Result<Event, Error> {
         timestamp: fields.read("timestamp"),
         metadata: metadata.map(ToOwned::to_owned),
         task_id: fields
-            .read("task_id")
-            .or_else(|| metadata.and_then(|object| Fields::of(object.get())?.read("task_id"))),
+            .id("task_id")
+            .or_else(|| metadata.and_then(|object| Fields::of(object.get())?.id("task_id"))),
         approval,
     })
 }
@@ -160,6 +169,32 @@ mod tests {
         assert!(event.metadata.is_none() && event.approval.is_none());
         assert_eq!(event.project.as_deref(), Some("p"));
         assert_eq!(read("{}").kind, None);
+    }
+
+    #[test]
+    fn what_is_empty_hides_nothing() {
+        let event =
+            read(r#"{"type": "", "event": "task_complete", "task_id": "", "metadata": {"task_id": 7}}"#);
+        assert_eq!(event.kind.as_deref(), Some("task_completed"));
+        assert_eq!(event.task_id, Some(Id::Int(7)));
+        let event = read(r#"{"type": "", "task_id": ""}"#);
+        assert_eq!((event.kind, event.task_id), (None, None));
+    }
+
+    #[test]
+    fn an_identifier_of_any_size_is_kept() {
+        for digits in ["12345678901234567890123", "-12345678901234567890123", "18446744073709551615"] {
+            let event =
+                read(&format!(r#"{{"type": "approval_request", "task_id": {digits}, "id": {digits}}}"#));
+            assert_eq!(event.task_id, Some(Id::Big(digits.to_owned())));
+            assert_eq!(event.approval.as_ref().unwrap().id, event.task_id);
+            let written = serde_json::to_string(&event).unwrap();
+            assert!(written.contains(&format!(r#""task_id":{digits},"#)), "{written}");
+        }
+        assert_eq!(read(r#"{"task_id": -5}"#).task_id, Some(Id::Int(-5)));
+        for number in ["1.0", "1e2", "true", "[7]", r#"{"id":7}"#] {
+            assert_eq!(read(&format!(r#"{{"task_id": {number}}}"#)).task_id, None, "{number}");
+        }
     }
 
     #[test]

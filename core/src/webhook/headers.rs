@@ -19,9 +19,10 @@ impl Headers {
         position(name).is_some()
     }
 
-    /// Takes a header; one that does not matter is left out. Values of one name are joined as HTTP joins them.
+    /// Takes a header; one that does not matter, or has nothing in it, is left out. Values of one name are joined as
+    /// HTTP joins them.
     pub fn add(&mut self, name: &str, value: &str) {
-        let Some(position) = position(name) else { return };
+        let Some(position) = position(name).filter(|_| !value.trim().is_empty()) else { return };
         match &mut self.0[position] {
             Some(known) => {
                 known.push_str(", ");
@@ -72,5 +73,11 @@ mod tests {
         let headers = Headers::from_iter([("webhook-id", "a"), ("Host", "h"), ("Webhook-Id", "b")]);
         assert_eq!(headers.get(ID), Some("a, b"));
         assert_eq!(headers.get(TIMESTAMP), None);
+    }
+
+    #[test]
+    fn one_with_nothing_in_it_is_not_there() {
+        let headers = Headers::from_iter([(ID, ""), (LOKI, " \t"), (GITHUB, "a"), (GITHUB, " ")]);
+        assert_eq!((headers.get(ID), headers.get(LOKI), headers.get(GITHUB)), (None, None, Some("a")));
     }
 }

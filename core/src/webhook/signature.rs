@@ -86,7 +86,7 @@ impl Window {
 
 /// Checks that a webhook was signed by somebody who knows one of the secrets, and within the window of time.
 ///
-/// The first of these that is there decides: `webhook-signature`, `X-Loki-Signature`, `X-Hub-Signature-256`. Only the
+/// The first of these that is there, and has something in it, decides: `webhook-signature`, `X-Loki-Signature`, `X-Hub-Signature-256`. Only the
 /// first has a time. Signatures are compared in constant time.
 ///
 /// # Errors
@@ -106,7 +106,7 @@ pub fn verify(body: &[u8], headers: &Headers, secrets: &[Secret], window: Window
         }
     }
     let message = format!(
-        "the webhook is not signed: there is no header {}, {} or {}. Check that the sender signs and that proxies on \
+        "the webhook is not signed: there is no header {}, {} or {}, or nothing in it. Check that the sender signs and that proxies on \
          the way keep the header",
         headers::LOKI,
         headers::STANDARD,
@@ -123,7 +123,7 @@ fn verify_standard(
     window: Window,
 ) -> Result<(), Refused> {
     let header = |name| {
-        headers.get(name).filter(|value| !value.is_empty()).ok_or_else(|| {
+        headers.get(name).ok_or_else(|| {
             let problem = format!("there is a {}, but no {name}", headers::STANDARD);
             Refused::new(
                 Reason::MalformedHeaders,
@@ -190,10 +190,28 @@ fn bad(name: &str, secrets: &[Secret]) -> Refused {
 /// What else is signed under Standard Webhooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp<'a> {
-    /// Identifies the webhook, the same when it is delivered again.
-    pub id: &'a str,
-    /// When it is sent, in seconds since 1970.
-    pub timestamp: u64,
+    id: &'a str,
+    timestamp: u64,
+}
+
+impl<'a> Stamp<'a> {
+    /// `id` identifies the webhook, the same when it is delivered again; `timestamp` is when it is sent, in seconds since
+    /// 1970, of which only whole ones are sent.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming `id` if it does not come through a header as it is, and `timestamp` if it is no time.
+    pub fn new(id: &'a str, timestamp: f64) -> Result<Self, Error> {
+        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let problem = "`id` must be visible ASCII characters without white space: it is sent in a header";
+            return Err(Error::config("id", problem));
+        }
+        // Beyond that, neighbouring seconds are one number.
+        if !(0.0..=9_007_199_254_740_992.0).contains(&timestamp) {
+            return Err(Error::config("timestamp", "`timestamp` must be a time since 1970"));
+        }
+        // In range, as was just checked; the fraction is dropped.
+        Ok(Stamp { id, timestamp: timestamp as u64 })
+    }
 }
 
 /// The headers that a sender adds to a webhook; `stamp` is for [`Scheme::Standard`].

@@ -122,6 +122,8 @@ fn a_list_is_gone_through_page_by_page_with_its_filters_and_no_sooner_than_wante
     let others = [
         "GET /api/runs?project_id=7&status=running&limit=13&offset=11",
         "GET /api/runs?project_id=7&status=running&limit=13&offset=23",
+        // That nothing comes after the last row shows only now.
+        "GET /api/runs?project_id=7&status=running&limit=13&offset=24",
     ];
     assert_eq!(server.targets(), others);
 }
@@ -210,9 +212,11 @@ impl TruncateFront for Vec<i64> {
 
 #[test]
 fn whatever_happens_to_a_list_what_stays_in_it_is_given_once() {
-    for seed in 0..200 {
+    for seed in 0..300 {
         let mut random = fastrand::Rng::with_seed(seed);
-        let list = Arc::new(Mutex::new(List { rows: down_from(random.i64(0..60)), ..List::default() }));
+        let cap = if random.bool() { random.usize(2..30) } else { usize::MAX };
+        let (rows, ignores_limit) = (down_from(random.i64(0..60)), random.u8(0..4) == 0);
+        let list = Arc::new(Mutex::new(List { rows, cap, ignores_limit, ..List::default() }));
         let (stays, mut next) = (Arc::new(Mutex::new(list.lock().unwrap().rows.clone())), 1000);
         let (size, path) = (random.u64(1..20), ["list_runs", "list_projects"][random.usize(0..2)]);
         let (shared, staying) = (Arc::clone(&list), Arc::clone(&stays));
@@ -261,7 +265,9 @@ fn a_list_that_shrinks_as_it_is_dealt_with_is_dealt_with_to_its_end() {
 #[test]
 fn servers_that_take_no_notice_are_noticed() {
     // Everything at once, whatever is asked: as v5.51 lists projects.
-    for (length, size, requests) in [(25, 10, 1), (25, 25, 2), (25, 100, 1), (30, 100, 3), (0, 10, 1)] {
+    for (length, size, requests) in
+        [(25, 10, 2), (25, 25, 2), (25, 100, 2), (19, 100, 3), (1, 100, 2), (0, 10, 1)]
+    {
         let rows = down_from(length);
         let list = List { rows: rows.clone(), ignores_limit: true, ignores_offset: true, ..List::default() };
         let (server, client, _list) = serve(list);
@@ -274,9 +280,51 @@ fn servers_that_take_no_notice_are_noticed() {
     let (server, client, _list) = serve(list);
     assert_eq!(all(&runs(&client, "[]", PageOptions::default())), rows);
     assert_eq!(server.requests().len(), 3);
-    // Shorter pages than were asked for.
-    let (_server, client, _list) = serve(List { cap: 10, ..List::default() });
-    assert_eq!(all(&runs(&client, "[]", PageOptions::default())), down_from(25));
+}
+
+#[test]
+fn pages_of_another_length_than_was_asked_for_give_everything() {
+    for cap in [2, 3, 7, 10, 24, 25, 26] {
+        for size in [1, 2, 6, 10, 1000] {
+            for ignores_limit in [false, true] {
+                let (server, client, _list) = serve(List { cap, ignores_limit, ..List::default() });
+                let given = all(&runs(&client, "[]", paged(size)));
+                assert_eq!(given, down_from(25), "{cap} for {size}, {ignores_limit}");
+                assert!(server.requests().len() <= 26, "{cap} for {size}, {ignores_limit}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_server_with_short_pages_of_its_own_may_have_rows_added_by_the_hundred() {
+    let add: Change = |rows| drop(rows.splice(0..0, (1001..=1300).rev()));
+    let list = List { cap: 3, meanwhile: vec![(4, add)], rows: down_from(100), ..List::default() };
+    let (_server, client, _list) = serve(list);
+    let given = all(&runs(&client, "[]", PageOptions::default()));
+    assert_eq!(given.iter().copied().filter(|id| *id <= 100).collect::<Vec<_>>(), down_from(100));
+}
+
+#[test]
+fn a_page_that_is_empty_by_mistake_is_not_the_end() {
+    let (_server, client, list) = serve(List::default());
+    let stream = runs(&client, "[]", paged(10));
+    let mut given = page(&stream).unwrap().unwrap();
+    list.lock().unwrap().trouble = vec![json(200, "[]"), json(200, "[]")];
+    given.extend(all(&stream));
+    assert_eq!(given, down_from(25));
+}
+
+#[test]
+fn the_last_row_may_go_before_it_is_known_to_be_the_last() {
+    for gone in 1..=25 {
+        let (server, client, list) = serve(List::default());
+        let stream = runs(&client, "[]", PageOptions::default());
+        assert_eq!(page(&stream).unwrap().unwrap(), down_from(25));
+        list.lock().unwrap().rows.truncate(25 - gone);
+        assert_eq!(page(&stream).unwrap(), None, "{gone}");
+        assert!(server.requests().len() <= 5, "{gone}");
+    }
 }
 
 #[test]
@@ -314,7 +362,7 @@ fn an_error_takes_nothing_away_and_a_page_has_the_retries_of_a_call() {
     assert_eq!(page(&stream).unwrap_err().kind(), ErrorKind::PermissionDenied);
     assert_eq!(all(&stream), down_from(13));
     let requests = server.requests();
-    assert_eq!(requests.len(), 5);
+    assert_eq!(requests.len(), 6);
     assert!(requests.iter().all(|seen| seen.header("x-a") == Some("b")));
     let none = PageOptions { max_retries: Some(0), ..PageOptions::default() };
     list.lock().unwrap().trouble = vec![json(503, "{}")];

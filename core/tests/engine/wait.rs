@@ -84,6 +84,19 @@ fn the_time_of_a_wait_ends_it() {
 }
 
 #[test]
+fn a_run_that_is_gone_may_come_back_and_what_became_of_it_is_said() {
+    let mut replies = 0;
+    let server = Server::new(move |_| {
+        replies += 1;
+        if replies == 1 { run("running") } else { json(404, r#"{"detail":"Run not found"}"#) }
+    });
+    let options = WaitOptions { timeout: Some(Duration::from_millis(400)), ..quick() };
+    let error = end(&client(&server).wait_for_run(Value::Int(7), &options).unwrap()).unwrap_err();
+    let message = "run 7 has not ended within 0.4 s; its last known state is running (GET /api/runs/7: 404 Run not found)";
+    assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Timeout, message));
+}
+
+#[test]
 fn what_cannot_be_waited_for_is_an_error_at_once() {
     let server =
         Server::script(vec![json(404, r#"{"detail":"Run not found"}"#), json(403, "{}"), json(200, "[]")]);

@@ -137,13 +137,15 @@ fn sign() {
     struct File {
         body: String,
         id: String,
-        timestamp: u64,
+        timestamp: f64,
         cases: Vec<Case>,
     }
     #[derive(Deserialize)]
     struct Case {
         name: String,
         body: Option<String>,
+        id: Option<String>,
+        timestamp: Option<f64>,
         secret: GivenSecret,
         scheme: String,
         headers: Option<Value>,
@@ -154,7 +156,8 @@ fn sign() {
     fn run(file: &File, case: &Case) -> Result<Vec<(&'static str, String)>, Error> {
         let secret = Secret::required(case.secret.read("secret")?)?;
         let scheme: Scheme = case.scheme.parse()?;
-        let stamp = Stamp { id: &file.id, timestamp: file.timestamp };
+        let id = case.id.as_ref().unwrap_or(&file.id);
+        let stamp = Stamp::new(id, case.timestamp.unwrap_or(file.timestamp))?;
         Ok(webhook::sign(case.body.as_ref().unwrap_or(&file.body).as_bytes(), &secret, scheme, stamp))
     }
 

@@ -14,8 +14,11 @@ fn window(age: f64) -> Window {
 }
 
 fn signed(body: &[u8], secret: &Secret, scheme: Scheme) -> Headers {
-    let stamp = Stamp { id: "msg_1", timestamp: NOW };
-    sign(body, secret, scheme, stamp).into_iter().collect()
+    sign(body, secret, scheme, stamp()).into_iter().collect()
+}
+
+fn stamp() -> Stamp<'static> {
+    Stamp::new("msg_1", NOW as f64).unwrap()
 }
 
 fn reason(result: Result<(), Refused>) -> Option<Reason> {
@@ -27,12 +30,12 @@ const SCHEMES: [Scheme; 3] = [Scheme::Loki, Scheme::Standard, Scheme::GitHub];
 #[test]
 fn the_example_of_rfc_4231_and_that_of_github_are_right() {
     let key = Secret::from_bytes(b"Jefe").unwrap();
-    let headers = sign(b"what do ya want for nothing?", &key, Scheme::Loki, Stamp { id: "", timestamp: 0 });
+    let headers = sign(b"what do ya want for nothing?", &key, Scheme::Loki, stamp());
     let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
     assert_eq!(headers, [("X-Loki-Signature", expected.to_owned())]);
 
     let key = secret("It's a Secret to Everybody");
-    let headers = sign(b"Hello, World!", &key, Scheme::GitHub, Stamp { id: "", timestamp: 0 });
+    let headers = sign(b"Hello, World!", &key, Scheme::GitHub, stamp());
     let expected = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
     assert_eq!(headers, [("X-Hub-Signature-256", expected.to_owned())]);
 }
@@ -40,7 +43,7 @@ fn the_example_of_rfc_4231_and_that_of_github_are_right() {
 #[test]
 fn the_example_of_standard_webhooks_is_right() {
     let key = secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
-    let stamp = Stamp { id: "msg_p5jXN8AQM9LWM0D4loKWxJek", timestamp: 1_614_265_330 };
+    let stamp = Stamp::new("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330.9).unwrap();
     let headers = sign(br#"{"test": 2432232314}"#, &key, Scheme::Standard, stamp);
     assert_eq!(headers[2].1, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
 }
@@ -54,6 +57,33 @@ fn the_first_header_that_is_there_decides() {
     let mut headers = signed(BODY, &key, Scheme::Loki);
     headers.add("webhook-signature", "nonsense");
     assert_eq!(reason(verify(BODY, &headers, &[key], window(0.0))), Some(Reason::MalformedHeaders));
+}
+
+#[test]
+fn a_header_with_nothing_in_it_hides_no_other() {
+    let key = secret("a");
+    for scheme in [Scheme::Loki, Scheme::GitHub] {
+        let mut headers = Headers::from_iter([("webhook-signature", ""), ("X-Loki-Signature", " ")]);
+        assert_eq!(
+            reason(verify(BODY, &headers, std::slice::from_ref(&key), window(0.0))),
+            Some(Reason::MissingSignature)
+        );
+        for (name, value) in sign(BODY, &key, scheme, stamp()) {
+            headers.add(name, &value);
+        }
+        assert_eq!(verify(BODY, &headers, std::slice::from_ref(&key), window(0.0)), Ok(()));
+    }
+}
+
+#[test]
+fn what_no_header_carries_is_not_signed() {
+    for id in ["", " ", "a b", "a\r\nb", "a\n", "\u{0}", "ä", "a\u{7f}"] {
+        assert!(matches!(Stamp::new(id, 0.0), Err(Error::Config(_))), "{id:?}");
+    }
+    for timestamp in [-1.0, -0.5, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e16] {
+        assert!(matches!(Stamp::new("a", timestamp), Err(Error::Config(_))), "{timestamp}");
+    }
+    assert_eq!(Stamp::new("a", 7.9).unwrap(), Stamp::new("a", 7.0).unwrap());
 }
 
 #[test]
@@ -92,10 +122,7 @@ fn messages_hold_neither_secrets_nor_signatures() {
     for scheme in SCHEMES {
         let headers = signed(BODY, &other, scheme);
         let refused = verify(BODY, &headers, std::slice::from_ref(&canary), window(0.0)).unwrap_err();
-        let expected: Vec<String> = sign(BODY, &canary, scheme, Stamp { id: "msg_1", timestamp: NOW })
-            .into_iter()
-            .map(|h| h.1)
-            .collect();
+        let expected: Vec<String> = sign(BODY, &canary, scheme, stamp()).into_iter().map(|h| h.1).collect();
         let told = format!("{refused} {refused:?}");
         assert!(!told.contains("canary") && !expected.iter().any(|value| told.contains(value)), "{told}");
     }
@@ -147,8 +174,7 @@ proptest! {
         scheme in scheme(),
     ) {
         let secret = Secret::from_bytes(&key).unwrap();
-        let stamp = Stamp { id: "msg_1", timestamp: NOW };
-        let mut headers = sign(BODY, &secret, scheme, stamp);
+        let mut headers = sign(BODY, &secret, scheme, stamp());
         let (_, value) = headers.last_mut().unwrap();
         let place = place.index(value.len());
         let mut bytes = value.clone().into_bytes();
@@ -165,7 +191,7 @@ proptest! {
     fn another_id_or_time_is_noticed(key in key(), id in "[ -~]{1,20}", timestamp in 0..u64::MAX) {
         prop_assume!((id.as_str(), timestamp) != ("msg_1", NOW));
         let secret = Secret::from_bytes(&key).unwrap();
-        let signature = sign(BODY, &secret, Scheme::Standard, Stamp { id: "msg_1", timestamp: NOW })[2].1.clone();
+        let signature = sign(BODY, &secret, Scheme::Standard, stamp())[2].1.clone();
         let pairs = [("webhook-id", id), ("webhook-timestamp", timestamp.to_string()), ("webhook-signature", signature)];
         let whenever = Window::new(f64::INFINITY, 0.0).unwrap();
         let result = verify(BODY, &Headers::from_iter(pairs), &[secret], whenever);
