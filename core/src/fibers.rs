@@ -28,7 +28,7 @@ use crate::transport;
 
 /// Bytes of the stack of a fiber. The system gives memory only to what of it was touched. Code that is not optimized
 /// needs several times as much.
-const STACK: usize = if cfg!(debug_assertions) { 2 << 20 } else { 256 << 10 };
+const STACK: usize = if cfg!(debug_assertions) { 2 << 20 } else { 512 << 10 };
 /// How many stacks are kept for the fibers to come.
 const KEPT_STACKS: usize = 256;
 /// How many events are taken from the kernel at once.
