@@ -83,8 +83,11 @@ test-rust: servers
 
 .PHONY: test-python
 test-python: python servers
-	$(VENV)/python -m pytest -q tests/python
-	tests/on-oldest-python
+	@# The tests mostly wait: both at a time take the time of one.
+	tests/on-oldest-python > target/on-oldest-python.log 2>&1 & oldest=$$!; \
+	trap 'kill $$oldest 2> /dev/null || true' EXIT; \
+	status=0; $(VENV)/python -m pytest -q tests/python || status=$$?; \
+	wait $$oldest || status=$$?; cat target/on-oldest-python.log; exit $$status
 
 .PHONY: test-node
 test-node: node servers tests/peers/node_modules/.package-lock.json

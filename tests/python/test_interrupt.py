@@ -54,11 +54,16 @@ def interrupt(process, phase):
 
 
 def finish(process):
-    try:
-        out, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    return out, err, process.returncode
+    ending = threading.Timer(60, process.kill)
+    ending.start()
+    with process:
+        try:
+            process.stdin.close()
+            # Not `communicate`: it passes by what has come together with the line that was read last.
+            return process.stdout.read(), process.stderr.read(), process.wait()
+        finally:
+            ending.cancel()
+            process.kill()
 
 
 @pytest.mark.parametrize(
