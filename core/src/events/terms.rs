@@ -78,10 +78,12 @@ impl Terms {
         self.deadline.map_or(moment, |deadline| deadline.min(moment))
     }
 
-    /// How long a request may take that may take this long for itself.
+    /// How long a request may take that may take this long for itself. Never zero, which is no timeout: the time may have
+    /// run out since it was looked at.
     pub(crate) fn timeout(&self, longest: Duration) -> Duration {
-        self.deadline
-            .map_or(longest, |deadline| longest.min(deadline.saturating_duration_since(Instant::now())))
+        const SHORTEST: Duration = Duration::from_millis(1);
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        left.map_or(longest, |left| longest.min(left.max(SHORTEST)))
     }
 }
 
@@ -99,6 +101,17 @@ mod tests {
         assert_eq!([(); 2].map(|()| never.may_retry()), [false; 2]);
         let mut always = Terms::new(None, None, &[]).unwrap();
         assert!((0..1000).all(|_| always.may_retry()));
+    }
+
+    #[test]
+    fn a_request_gets_what_is_left_and_never_nothing() {
+        let longest = Duration::from_secs(5);
+        let terms = |timeout| Terms::new(timeout, None, &[]).unwrap();
+        assert_eq!(terms(None).timeout(longest), longest);
+        assert!(terms(Some(Duration::from_secs(2))).timeout(longest) <= Duration::from_secs(2));
+        let over = terms(Some(Duration::from_nanos(1)));
+        while !over.is_over() {}
+        assert!(!over.timeout(longest).is_zero());
     }
 
     #[test]
