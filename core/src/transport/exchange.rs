@@ -8,7 +8,7 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTi
 use super::{context, forward};
 
 /// Puts an [`Observed`] on top of each connection.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Observer {
     /// Whether connections are tunnels through a proxy, in which case the first exchange is with it.
     pub(super) tunnelled: bool,
@@ -16,18 +16,18 @@ pub(super) struct Observer {
     pub(super) forwarded: bool,
 }
 
-impl<In: Transport> Connector<In> for Observer {
+impl Connector<Box<dyn Transport>> for Observer {
     type Out = Observed;
 
     fn connect(
         &self,
         details: &ConnectionDetails<'_>,
-        chained: Option<In>,
+        chained: Option<Box<dyn Transport>>,
     ) -> Result<Option<Observed>, Error> {
         // The leg to the proxy is made with a configuration that has no proxy any more: nothing is executed there.
         let counts = !self.tunnelled || details.config.proxy().is_some();
         Ok(chained.map(|inner| Observed {
-            inner: inner.boxed(),
+            inner,
             counts,
             origin: self.forwarded.then(|| forward::origin(details.uri)),
             room: context::current(|attempt| attempt.longest_line).max(details.config.output_buffer_size()),

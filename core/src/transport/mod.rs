@@ -1,6 +1,7 @@
 //! One request over the network, and nothing about what it means: ureq's agent with sockets, names, proxies and TLS
 //! of our own beneath it.
 
+mod agents;
 mod context;
 mod encoding;
 mod exchange;
@@ -24,8 +25,9 @@ use arc_swap::ArcSwapOption;
 use ureq::Agent;
 use ureq::http::uri::InvalidUri;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector, Transport};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 
+use self::agents::{Agents, Line, MAX_IDLE_AGE};
 #[cfg(target_os = "linux")]
 pub(crate) use self::context::aside;
 use self::context::{Attempt, Trouble};
@@ -40,8 +42,6 @@ use crate::config::Options;
 use crate::error::Error;
 use crate::request::BaseUrl;
 
-/// Less than the 5 s after which real servers close an idle connection, without announcing it.
-const MAX_IDLE_AGE: Duration = Duration::from_secs(4);
 /// Bytes of status and headers that are read of an answer; with less room in the buffer it would seem to end early.
 const MAX_HEAD: usize = 24 << 10;
 const INPUT_BUFFER: usize = 32 << 10;
@@ -128,11 +128,11 @@ pub(crate) struct Http {
 /// The connections of one process. Everything that a fork could leave locked is in here.
 struct Generation {
     pid: u32,
-    agent: Agent,
+    agents: Agents,
     places: Arc<Places>,
 }
 
-/// What an agent is built from.
+/// What agents are built from.
 struct Setup {
     route: Route,
     trust: tls::Trust,
@@ -171,7 +171,7 @@ impl Http {
                 return Arc::clone(generation);
             }
             let places = Arc::new(Places::new(self.setup.max_connections));
-            let fresh = Arc::new(Generation { pid, agent: self.setup.agent(Arc::default()), places });
+            let fresh = Arc::new(Generation { pid, agents: self.setup.agents(Arc::default()), places });
             let before = self.live.compare_and_swap(&live, Some(Arc::clone(&fresh)));
             // Another thread may have been first; then its connections are everybody's.
             if before.as_ref().map(Arc::as_ptr) == live.as_ref().map(Arc::as_ptr) {
@@ -228,8 +228,9 @@ impl Http {
     }
 
     fn exchange(&self, wire: &Wire<'_>, attempt: &Attempt<'_>) -> Result<Received, Broken> {
-        let Generation { agent, places, .. } = &*self.generation();
+        let Generation { agents, places, .. } = &*self.generation();
         let _place = places.take(attempt).map_err(|_| Broken::Stopped)?;
+        let agent = agents.lend();
         let response = match wire.body {
             Some(body) => agent.run(self.request(wire, body)?),
             None => agent.run(self.request(wire, ())?),
@@ -319,7 +320,7 @@ impl Http {
         }
         // Those in use still count: derived clients may go on.
         let places = Arc::clone(&live.places);
-        let fresh = Arc::new(Generation { pid, agent: self.setup.agent(Arc::default()), places });
+        let fresh = Arc::new(Generation { pid, agents: self.setup.agents(Arc::default()), places });
         // If another thread was first, it has done the same.
         self.live.compare_and_swap(&live, Some(fresh));
     }
@@ -349,7 +350,7 @@ enum Broken {
 }
 
 impl Setup {
-    fn agent(&self, names: Arc<resolve::Names>) -> Agent {
+    fn agents(&self, names: Arc<resolve::Names>) -> Agents {
         // No timeouts of ureq's: the sockets know the deadline, and a lookup needs no thread for it.
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -357,38 +358,23 @@ impl Setup {
             .max_redirects_will_error(false)
             .proxy(self.route.tunnel().cloned())
             .max_idle_age(MAX_IDLE_AGE)
-            .max_idle_connections(self.max_idle_connections)
-            .max_idle_connections_per_host(self.max_idle_connections)
+            .max_idle_connections(1)
+            .max_idle_connections_per_host(1)
             .output_buffer_size(OUTPUT_BUFFER)
             .input_buffer_size(INPUT_BUFFER)
             .max_response_header_size(MAX_HEAD)
             .timeout_await_100(None)
             .build();
-        let observer = exchange::Observer {
-            tunnelled: self.route.tunnel().is_some(),
-            forwarded: self.route.forward().is_some(),
-        };
-        let connector = lines(self.tcp(&names), self.tls()).chain(observer);
-        Agent::with_parts(config, connector, self.resolver(names))
+        let forward = self.route.forward();
+        let observer =
+            exchange::Observer { tunnelled: self.route.tunnel().is_some(), forwarded: forward.is_some() };
+        let tcp =
+            tcp::Tcp { names: Arc::clone(&names), socket: self.socket.clone(), forward: forward.cloned() };
+        let tls = tls::Tls::new(self.trust.clone(), forward.cloned());
+        let line = Line::new(().chain(ConnectProxyConnector::default()).chain(tcp).chain(tls));
+        let resolver = resolve::CachingResolver { names, forward: forward.cloned() };
+        Agents::new(config, line, observer, resolver, self.max_idle_connections)
     }
-
-    fn tcp(&self, names: &Arc<resolve::Names>) -> tcp::Tcp {
-        let forward = self.route.forward().cloned();
-        tcp::Tcp { names: Arc::clone(names), socket: self.socket.clone(), forward }
-    }
-
-    fn tls(&self) -> tls::Tls {
-        tls::Tls::new(self.trust.clone(), self.route.forward().cloned())
-    }
-
-    fn resolver(&self, names: Arc<resolve::Names>) -> resolve::CachingResolver {
-        resolve::CachingResolver { names, forward: self.route.forward().cloned() }
-    }
-}
-
-/// What opens connections, tunnels and TLS included, for whatever is spoken over them.
-fn lines(tcp: tcp::Tcp, tls: tls::Tls) -> impl Connector<Out = impl Transport> {
-    ().chain(ConnectProxyConnector::default()).chain(tcp).chain(tls)
 }
 
 fn user_agent(options: &Options) -> Result<HeaderValue, Error> {
@@ -447,9 +433,9 @@ mod tests {
         let options = Options { base_url, proxy: Some(String::new()), ..Options::default() };
         let base = BaseUrl::parse(&options.base_url).unwrap();
         let http = Http::new(&options, &base).unwrap();
-        let agent = http.setup.agent(Arc::clone(names));
+        let agents = http.setup.agents(Arc::clone(names));
         let places = Arc::new(Places::new(1));
-        http.live.store(Some(Arc::new(Generation { pid: std::process::id(), agent, places })));
+        http.live.store(Some(Arc::new(Generation { pid: std::process::id(), agents, places })));
         let deadline = std::time::Instant::now() + Duration::from_secs(10);
         let limits = Limits { deadline, cancel: None, interrupted: None };
         let url = format!("{}/x", options.base_url);
@@ -490,7 +476,7 @@ mod tests {
         let http = Http::new(&options, &base).unwrap();
         let pid = std::process::id() + 1;
         let places = Arc::new(Places::new(1));
-        let inherited = Arc::new(Generation { pid, agent: http.setup.agent(Arc::default()), places });
+        let inherited = Arc::new(Generation { pid, agents: http.setup.agents(Arc::default()), places });
         http.live.store(Some(Arc::clone(&inherited)));
         let ours = http.generation();
         assert_eq!(ours.pid, std::process::id());

@@ -97,7 +97,7 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 }
 
 /// Resolves for ureq.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct CachingResolver {
     pub(super) names: Arc<Names>,
     /// The proxy to look up instead of any host.

@@ -36,7 +36,8 @@ impl Http {
         let attempt = Attempt::new(limits, self.setup.connect_timeout, false, wire.longest_line());
         let outcome = match limits.check() {
             Ok(()) => context::lend(&attempt, || {
-                let response = self.generation().agent.run(self.request(wire, ())?).map_err(Broken::Http)?;
+                let response =
+                    self.generation().agents.lend().run(self.request(wire, ())?).map_err(Broken::Http)?;
                 let (parts, body) = response.into_parts();
                 self.check_proxy(parts.status, &attempt)?;
                 Ok((parts, body.into_reader()))

@@ -10,10 +10,9 @@ use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{HandshakeError, Message, WebSocket};
 use ureq::http::{HeaderName, HeaderValue, Request, Uri, header};
 use ureq::unversioned::resolver::Resolver as _;
-use ureq::unversioned::transport::{
-    ConnectionDetails, Connector as _, NextTimeout, Transport, TransportAdapter,
-};
+use ureq::unversioned::transport::{ConnectionDetails, Connector as _, NextTimeout, TransportAdapter};
 
+use super::agents::Agents;
 use super::context::{self, Attempt};
 use super::{Broken, Failure, Http};
 use crate::call::{Limits, Stop};
@@ -106,27 +105,23 @@ impl Http {
     fn dial(&self, url: &str) -> Result<Line, Broken> {
         let uri: Uri = url.parse().map_err(|_| Broken::Unsendable("the URL cannot be read".to_owned()))?;
         let generation = self.generation();
-        let names = Arc::default();
-        let connector = Arc::new(super::lines(self.setup.tcp(&names), self.setup.tls()));
-        let resolver = self.setup.resolver(names);
-        let config = generation.agent.config();
+        let Agents { config, line, resolver, .. } = &generation.agents;
         let timeout = NextTimeout::default();
         // The proxy of a tunnel looks up the name itself.
         let addrs = match self.setup.route.tunnel() {
             Some(_) => resolver.empty(),
             None => resolver.resolve(&uri, config, timeout).map_err(Broken::Http)?,
         };
-        let open = move |details: &ConnectionDetails<'_>| {
-            let opened = connector.connect(details, None)?.map(Transport::boxed);
-            opened.ok_or(ureq::Error::ConnectionFailed)
-        };
-        let open = Arc::new(open);
+        let line = line.clone();
+        let open = Arc::new(move |details: &ConnectionDetails<'_>| {
+            line.connect(details, None)?.ok_or(ureq::Error::ConnectionFailed)
+        });
         let details = ConnectionDetails {
             uri: &uri,
             addrs,
             config,
             request_level: false,
-            resolver: &resolver,
+            resolver,
             now: ureq::unversioned::transport::time::Instant::now(),
             timeout,
             current_time: Arc::new(ureq::unversioned::transport::time::Instant::now),
