@@ -30,6 +30,7 @@ mod request;
 mod response;
 mod retry;
 mod run_state;
+pub mod stream;
 mod token;
 mod transport;
 mod typed;

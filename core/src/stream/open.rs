@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 
-use super::stream::Shared as Stream;
+use super::Shared as Stream;
 
 /// The streams that were opened and are not gone.
 pub(crate) struct OpenStreams(ArcSwap<Here>);

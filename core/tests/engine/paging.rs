@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use loki_mode_core::events::{Step, Stream, StreamCall};
 use loki_mode_core::generated::{ListRuns, ListSessionTasks, QueryAudit};
+use loki_mode_core::stream::{Step, Stream, StreamCall};
 use loki_mode_core::{Args, Client, Error, ErrorKind, Options, PageOptions, PathStyle};
 
 use crate::common::{Reply, Seen, Server, json};
@@ -92,7 +92,7 @@ fn page(stream: &Stream) -> Result<Option<Vec<i64>>, Error> {
     }
     loop {
         match stream.next(&StreamCall::default()).step? {
-            Step::Events(batch) => {
+            Step::Items(batch) => {
                 let rows: Vec<Row> = serde_json::from_str(batch.json()).unwrap();
                 assert_eq!(rows.len(), batch.count());
                 return Ok(Some(rows.into_iter().map(|row| row.id).collect()));
