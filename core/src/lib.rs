@@ -25,6 +25,7 @@ pub mod generated;
 mod headers;
 mod mask;
 mod paging;
+mod per_process;
 mod refusal;
 mod request;
 mod response;

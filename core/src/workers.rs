@@ -11,9 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
-
 use self::seat::{Given, Seat};
+use crate::per_process::{Local, PerProcess};
 
 /// How long a thread without work stays.
 const IDLE: Duration = Duration::from_secs(10);
@@ -32,18 +31,25 @@ type Job = Box<dyn FnOnce() + Send>;
 /// A job that waits for something that another job may have to bring about does so within [`Pool::park`].
 ///
 /// A child of a fork has none of its parent's threads: it starts its own, for its own jobs. What the parent had queued
-/// is the parent's.
-pub struct Pool(ArcSwap<Shared>);
+/// is the parent's: to drop it could be as wrong there as to run it.
+pub struct Pool {
+    terms: Arc<Terms>,
+    here: PerProcess<Shared>,
+}
 
-/// The threads of one process. Everything that a fork could leave locked is in here.
-struct Shared {
-    pid: u32,
-    state: Mutex<State>,
+/// What a child has in common with its parent.
+struct Terms {
     max_threads: usize,
     /// How many threads more there may be for jobs that are parked.
     max_parked: usize,
-    /// Changed under the lock, but read without it where the lock is another process's.
+    /// Changed under the lock of the state.
     closed: AtomicBool,
+}
+
+/// The threads of one process.
+struct Shared {
+    terms: Arc<Terms>,
+    state: Mutex<State>,
 }
 
 #[derive(Default)]
@@ -74,27 +80,13 @@ impl Pool {
     }
 
     fn with_parking(max_threads: usize, max_parked: usize) -> Self {
-        let shared = Shared::new(std::process::id(), max_threads.max(1), max_parked, false);
-        Pool(ArcSwap::from_pointee(shared))
+        let (max_threads, closed) = (max_threads.max(1), AtomicBool::new(false));
+        Pool { terms: Arc::new(Terms { max_threads, max_parked, closed }), here: PerProcess::default() }
     }
 
-    /// The threads of this process. Those that a fork left behind are leaked: they are not there to be joined, one of
-    /// them may hold the lock, and to drop a job could be as wrong here as to run it.
-    fn shared(&self) -> Arc<Shared> {
-        let pid = std::process::id();
-        loop {
-            let live = self.0.load_full();
-            if live.pid == pid {
-                return live;
-            }
-            let fresh = Arc::new(Shared::new(pid, live.max_threads, live.max_parked, live.is_closed()));
-            let before = self.0.compare_and_swap(&live, Arc::clone(&fresh));
-            // Another thread may have been first; then its pool is everybody's.
-            if Arc::ptr_eq(&before, &live) {
-                std::mem::forget(live);
-                return fresh;
-            }
-        }
+    /// The threads of this process.
+    fn shared(&self) -> Arc<Local<Shared>> {
+        self.here.get(|| Shared { terms: Arc::clone(&self.terms), state: Mutex::default() })
     }
 
     /// Queues a job, and starts a thread for it if none is idle and the limit allows.
@@ -163,36 +155,29 @@ impl Pool {
 
     /// How many threads there are.
     pub fn threads(&self) -> usize {
-        self.shared().lock().running
+        self.here.made().map_or(0, |shared| shared.lock().running)
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        let live = self.0.load_full();
-        if live.pid == std::process::id() {
+        if let Some(shared) = self.here.made() {
             // They end by themselves.
-            drop(live.close());
-        } else {
-            std::mem::forget(live);
+            drop(shared.close());
         }
     }
 }
 
 impl Shared {
-    fn new(pid: u32, max_threads: usize, max_parked: usize, closed: bool) -> Self {
-        Shared { pid, state: Mutex::default(), max_threads, max_parked, closed: AtomicBool::new(closed) }
-    }
-
     fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+        self.terms.closed.load(Ordering::Acquire)
     }
 
     /// Takes no more jobs; hands out the threads that are still there.
     fn close(&self) -> Vec<JoinHandle<()>> {
         let (threads, idle) = {
             let mut state = self.lock();
-            self.closed.store(true, Ordering::Release);
+            self.terms.closed.store(true, Ordering::Release);
             (std::mem::take(&mut state.threads), std::mem::take(&mut state.idle))
         };
         for seat in idle {
@@ -208,9 +193,11 @@ impl Shared {
 
     /// How many threads there may be: parked ones are not counted, as long as there are not too many.
     fn limit(&self, state: &State) -> usize {
-        self.max_threads + state.parked.min(self.max_parked)
+        self.terms.max_threads + state.parked.min(self.terms.max_parked)
     }
+}
 
+impl Local<Shared> {
     fn start_thread(self: &Arc<Self>, state: &mut State) -> std::io::Result<()> {
         let of_thread = Arc::clone(self);
         let builder = thread::Builder::new().name("loki-mode-worker".to_owned());
@@ -227,12 +214,14 @@ impl Shared {
             // One job that panics must not take the thread from the others.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
             // The job itself may have forked, and this be the child: the rest of the queue is the parent's.
-            if self.pid != std::process::id() {
+            if !self.is_ours() {
                 return;
             }
         }
     }
+}
 
+impl Shared {
     /// The next job, unless there is none for so long that the thread should end.
     fn next(&self, seat: &Arc<Seat>) -> Option<Job> {
         let mut state = self.lock();
@@ -280,11 +269,11 @@ impl Shared {
 }
 
 /// Counts a parked job until it goes on, however that comes.
-struct Parked<'a>(&'a Shared);
+struct Parked<'a>(&'a Local<Shared>);
 
 impl Drop for Parked<'_> {
     fn drop(&mut self) {
-        if self.0.pid == std::process::id() {
+        if self.0.is_ours() {
             self.0.lock().parked -= 1;
         }
     }

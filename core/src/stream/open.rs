@@ -3,57 +3,20 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use arc_swap::ArcSwap;
-
 use super::Shared as Stream;
+use crate::per_process::PerProcess;
 
-/// The streams that were opened and are not gone.
-pub(crate) struct OpenStreams(ArcSwap<Here>);
+type Streams = Vec<Weak<Stream>>;
 
-/// Those of one process. Everything that a fork could leave locked is in here.
-struct Here {
-    pid: u32,
-    streams: Mutex<Vec<Weak<Stream>>>,
-}
-
-impl Default for OpenStreams {
-    fn default() -> Self {
-        OpenStreams(ArcSwap::from_pointee(Here::new()))
-    }
-}
-
-impl Here {
-    fn new() -> Self {
-        Here { pid: std::process::id(), streams: Mutex::default() }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Stream>>> {
-        // Nothing panics under the lock.
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+/// The streams that were opened and are not gone. Those of a process that this one was forked from are not to be ended
+/// here.
+#[derive(Default)]
+pub(crate) struct OpenStreams(PerProcess<Mutex<Streams>>);
 
 impl OpenStreams {
-    /// Those of this process. Those of a process that it was forked from are leaked: they are not to be ended here, and a
-    /// thread that is not here may hold their lock.
-    fn here(&self) -> Arc<Here> {
-        let pid = std::process::id();
-        loop {
-            let live = self.0.load_full();
-            if live.pid == pid {
-                return live;
-            }
-            let before = self.0.compare_and_swap(&live, Arc::new(Here::new()));
-            // Another thread may have been first.
-            if Arc::ptr_eq(&before, &live) {
-                std::mem::forget(live);
-            }
-        }
-    }
-
     pub(super) fn add(&self, stream: &Arc<Stream>) {
-        let here = self.here();
-        let mut streams = here.lock();
+        let here = self.0.get(Mutex::default);
+        let mut streams = locked(&here);
         // Only now and then, so that it costs nothing to have many.
         if streams.len() == streams.capacity() {
             streams.retain(|stream| stream.strong_count() > 0);
@@ -63,20 +26,17 @@ impl OpenStreams {
 
     /// Ends the waits that are under way, and closes the connections.
     pub(crate) fn stop(&self) {
-        let streams = std::mem::take(&mut *self.here().lock());
+        let Some(here) = self.0.made() else { return };
+        let streams = std::mem::take(&mut *locked(&here));
         for stream in streams.iter().filter_map(Weak::upgrade) {
             stream.stop();
         }
     }
 }
 
-impl Drop for OpenStreams {
-    fn drop(&mut self) {
-        let here = self.0.load_full();
-        if here.pid != std::process::id() {
-            std::mem::forget(here);
-        }
-    }
+fn locked(streams: &Mutex<Streams>) -> MutexGuard<'_, Streams> {
+    // Nothing panics under the lock.
+    streams.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for OpenStreams {

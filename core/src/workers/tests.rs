@@ -57,7 +57,7 @@ fn a_job_is_told_whether_it_has_to_wait_and_the_last_thread_to_idle_takes_the_ne
     assert_eq!([place(true), place(true), place(false)], [Placed::AtOnce, Placed::AtOnce, Placed::Waits]);
     barrier.wait();
     assert_eq!(receiver.iter().take(3).count(), 3);
-    while pool.0.load().lock().idle.len() < 2 {
+    while pool.shared().lock().idle.len() < 2 {
         thread::yield_now();
     }
     // One after the other: always the same thread.
@@ -65,7 +65,7 @@ fn a_job_is_told_whether_it_has_to_wait_and_the_last_thread_to_idle_takes_the_ne
     for _ in 0..10 {
         assert_eq!(place(false), Placed::AtOnce);
         seen.push(receiver.recv().unwrap());
-        while pool.0.load().lock().idle.len() < 2 {
+        while pool.shared().lock().idle.len() < 2 {
             thread::yield_now();
         }
     }
@@ -131,12 +131,18 @@ fn parking_is_bounded_and_its_threads_leave_when_it_is_over() {
     pool.shutdown();
 }
 
+fn inherited(closed: bool) -> (Pool, Arc<Local<Shared>>) {
+    let terms = Arc::new(Terms { max_threads: 1, max_parked: 1, closed: AtomicBool::new(closed) });
+    let (here, parents) =
+        PerProcess::inherited(Shared { terms: Arc::clone(&terms), state: Mutex::default() });
+    (Pool { terms, here }, parents)
+}
+
 /// What a fork does to the child, without one: the process id of the threads is no longer ours, one of them holds
 /// the lock, and none will ever end.
 #[test]
 fn a_child_of_a_fork_runs_its_own_jobs_on_its_own_threads() {
-    let inherited = Arc::new(Shared::new(std::process::id() + 1, 1, 1, false));
-    let pool = Pool(ArcSwap::new(Arc::clone(&inherited)));
+    let (pool, inherited) = inherited(false);
     let (parents_job, ran) = mpsc::channel();
     let (never, forever) = mpsc::channel::<()>();
     let mut state = inherited.lock();
@@ -160,6 +166,6 @@ fn a_child_of_a_fork_runs_its_own_jobs_on_its_own_threads() {
 
 #[test]
 fn a_pool_that_was_shut_down_stays_so_in_a_child() {
-    let pool = Pool(ArcSwap::from_pointee(Shared::new(std::process::id() + 1, 1, 1, true)));
+    let (pool, _parents) = inherited(true);
     assert!(pool.submit(|| ()).is_err());
 }
