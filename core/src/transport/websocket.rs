@@ -15,7 +15,8 @@ use ureq::unversioned::transport::{
 };
 
 use super::context::{self, Attempt};
-use super::{Broken, Failure, Http};
+use super::failure::Broken;
+use super::{Failure, Http, setup};
 use crate::call::{Limits, Stop};
 
 /// An open connection, whatever is spoken over it. Reads and writes end with the limits of the attempt under way.
@@ -105,11 +106,11 @@ impl Http {
 
     fn dial(&self, url: &str) -> Result<Line, Broken> {
         let uri: Uri = url.parse().map_err(|_| Broken::Unsendable("the URL cannot be read".to_owned()))?;
-        let generation = self.generation();
+        let connections = self.connections();
         let names = Arc::default();
-        let connector = Arc::new(super::lines(self.setup.tcp(&names), self.setup.tls()));
+        let connector = Arc::new(setup::lines(self.setup.tcp(&names), self.setup.tls()));
         let resolver = self.setup.resolver(names);
-        let config = generation.agent.config();
+        let config = connections.agent.config();
         let timeout = NextTimeout::default();
         // The proxy of a tunnel looks up the name itself.
         let addrs = match self.setup.route.tunnel() {
