@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use loki_mode_core::events::{
-    FollowOptions, LiveOptions, Pulled, Step, Stream as Source, StreamCall, Until, WaitOptions, WatchOptions,
-};
+use loki_mode_core::events::{FollowOptions, LiveOptions, Until, WaitOptions, WatchOptions};
+use loki_mode_core::stream::{Pulled, Step, Stream as Source, StreamCall};
 use loki_mode_core::{Args, AttemptRecord, Error, PageOptions, Value};
 use napi::Result;
 use napi_derive::napi;
@@ -267,7 +266,7 @@ impl Drop for Stream {
 /// What JavaScript is told about a wait that is over.
 fn outcome(Pulled { step, attempt_log }: Pulled, wants: Wants) -> Outcome {
     let result = match step {
-        Ok(Step::Events(batch)) => Ok(batch.json().to_owned()),
+        Ok(Step::Items(batch)) => Ok(batch.json().to_owned()),
         Ok(Step::Idle) => Ok(NO_EVENTS.to_owned()),
         Ok(Step::End) => Ok(END.to_owned()),
         Err(error) => Err(failure::to_json(&error)),

@@ -15,9 +15,10 @@ use crate::call::CallOptions;
 use crate::client::Client;
 use crate::decode;
 use crate::error::{Error, ErrorInfo, ErrorKind};
-use crate::events::{Batch, Cursor, Pull, Source, Step, Stream, StreamCall};
+use crate::events::Cursor;
 use crate::request::Request;
 use crate::response::Response;
+use crate::stream::{Batch, Pull, Source, Step, Stream, StreamCall};
 use crate::typed::Values;
 
 /// The longest page that is asked for unless the caller wants another: more take long to come.
@@ -144,7 +145,7 @@ impl<T: DeserializeOwned> Iterator for Items<T> {
                 return Some(Ok(item));
             }
             match self.stream.next(&StreamCall::default()).step {
-                Ok(Step::Events(batch)) => match serde_json::from_str(batch.json()) {
+                Ok(Step::Items(batch)) => match serde_json::from_str(batch.json()) {
                     Ok(items) => self.ready = items,
                     Err(error) => {
                         return Some(Err(ErrorInfo::new(ErrorKind::Decode, error.to_string()).into()));
@@ -205,11 +206,7 @@ impl Pager {
             ..pull.unhurried_call()
         };
         let outcome = self.client.execute(self.operation, args, &call);
-        let attempts = match &outcome {
-            Ok(response) => &response.attempt_log,
-            Err(error) => &error.details().attempt_log,
-        };
-        pull.note(attempts.iter().cloned());
+        pull.note_attempts(&outcome);
         outcome
     }
 
@@ -315,7 +312,7 @@ impl Source for Pager {
                 return Ok(Step::End);
             }
             if let Some(batch) = self.page(pull)? {
-                return Ok(Step::Events(batch));
+                return Ok(Step::Items(batch));
             }
             if !self.done && pull.is_due() {
                 return Ok(Step::Idle);

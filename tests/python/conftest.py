@@ -10,7 +10,9 @@ import threading
 import pytest
 
 from async_support import Clients, Complaints
-from loki_mode_sdk import AutonomiClient
+from following import QUICK, add
+from loki_mode_sdk import AutonomiClient, EventStream
+from plane import Plane
 from servers import ControlPlane, FaultServer
 
 
@@ -66,6 +68,35 @@ def control_plane(request):
     """A fresh local control plane with something in it, for each profile."""
     with ControlPlane(request.param) as server:
         yield server
+
+
+@pytest.fixture
+def client(control_plane):
+    """A client of the local control plane, for each profile."""
+    with AutonomiClient(control_plane.base_url, control_plane.TOKEN) as client:
+        yield client
+
+
+@pytest.fixture
+def run(client):
+    """A run that goes on, with three events."""
+    run = client.create_run(client.list_projects()[0].id)
+    add(client, run, 3)
+    return run
+
+
+@pytest.fixture
+def plane():
+    """A server with runs whose events a test adds."""
+    with Plane() as plane:
+        yield plane
+
+
+@pytest.fixture
+def followed(plane):
+    """Follows the run of the plane."""
+    with AutonomiClient(plane.base_url, path_style="guide", timeout=5) as client:
+        yield lambda **options: EventStream(client).follow(7, **{"poll_interval": QUICK, **options})
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import threading
 import pytest
 
 from loki_mode_sdk import AsyncAutonomiClient, AsyncEventStream, AutonomiClient, EventStream
-from plane import Plane
 from servers import ControlPlane, EchoServer
 
 PATIENCE = 60
@@ -64,10 +63,9 @@ def logged(seen, caplog):
 
 
 @pytest.fixture
-def plane():
-    with Plane() as plane:
-        plane.add(1, 2)
-        yield plane
+def plane(plane):
+    plane.add(1, 2)
+    return plane
 
 
 async def as_tenant(name, awaited):

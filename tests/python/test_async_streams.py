@@ -8,7 +8,6 @@ import contextlib
 import pytest
 
 from loki_mode_sdk import AsyncAutonomiClient, AsyncEventStream, ConfigError, NotFoundError
-from plane import Plane
 from servers import ControlPlane
 
 PATIENCE = 60
@@ -20,12 +19,6 @@ def run(coroutine):
         return await asyncio.wait_for(coroutine, PATIENCE)
 
     return asyncio.run(bounded())
-
-
-@pytest.fixture
-def plane():
-    with Plane() as plane:
-        yield plane
 
 
 def client_of(plane):

@@ -17,7 +17,6 @@ from loki_mode_sdk import (
     APITimeoutError,
     AsyncAutonomiClient,
     AuthenticationError,
-    AutonomiClient,
     ConfigError,
     ConflictError,
     CreatedApiKey,
@@ -31,12 +30,6 @@ from loki_mode_sdk import (
 )
 
 ROTATED = {"new_key": {"id": "new"}, "old_key_id": "old", "token": "loki_new"}
-
-
-@pytest.fixture
-def client(control_plane):
-    with AutonomiClient(control_plane.base_url, control_plane.TOKEN) as client:
-        yield client
 
 
 @pytest.fixture

@@ -10,14 +10,8 @@ import time
 
 import pytest
 
-from loki_mode_sdk import AuthenticationError, AutonomiClient
+from loki_mode_sdk import AuthenticationError
 from servers import ROOT
-
-
-@pytest.fixture
-def client(control_plane):
-    with AutonomiClient(control_plane.base_url, control_plane.TOKEN) as client:
-        yield client
 
 
 @pytest.fixture

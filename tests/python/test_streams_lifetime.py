@@ -16,7 +16,6 @@ import pytest
 
 from live_server import LiveServer
 from loki_mode_sdk import AsyncAutonomiClient, AsyncEventStream, AutonomiClient, ConfigError, EventStream, LokiClient
-from plane import Plane
 
 PATIENCE = 60
 
@@ -27,12 +26,6 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals and forks as POSI
 def live():
     with LiveServer() as server:
         yield server
-
-
-@pytest.fixture
-def plane():
-    with Plane() as plane:
-        yield plane
 
 
 def start(script, *arguments):

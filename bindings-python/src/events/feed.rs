@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use loki_mode_core::events::{Batch, Pulled, Step, Stream, StreamCall};
+use loki_mode_core::stream::{Batch, Pulled, Step, Stream, StreamCall};
 use loki_mode_core::{AttemptRecord, CallOptions, CancelToken, Error};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -358,7 +358,7 @@ impl Asking<'_> {
         let mut state = self.0.state();
         state.attempts.extend(attempt_log);
         match step? {
-            Step::Events(batch) => {
+            Step::Items(batch) => {
                 state.batches.push_back(batch);
                 // In one step with this: where the caller stands is told from both.
                 state.given = 0;

@@ -2,7 +2,11 @@
 
 use loki_mode_spec::{Need, Operation, Paging, Param, TypeScriptArguments};
 
-use super::{Method, TypeDeclaration, camel, comment, fitted, input, keywords, param_doc, param_type};
+use super::interfaces::{TypeDeclaration, input};
+use super::methods::{Method, endpoint};
+use super::parameters::{keywords, options_name, param_doc, param_type};
+use super::text::{comment, fitted};
+use crate::names::camel_case;
 
 /// The parameters that say what is listed, and not which page of it.
 fn filters(operation: &'static Operation, paging: Paging) -> impl Iterator<Item = &'static Param> {
@@ -24,21 +28,17 @@ pub(super) fn options_interface(operation: &'static Operation) -> Option<String>
     let paging = operation.paging?;
     let own = operation.typescript_arguments == TypeScriptArguments::Positional
         && filters(operation, paging).any(|param| !param.positional);
-    own.then(|| {
-        let name = camel(paging.method);
-        format!("{}{}Options", name[..1].to_uppercase(), &name[1..])
-    })
+    own.then(|| options_name(paging.method))
 }
 
 pub(super) fn options(operation: &'static Operation) -> Option<TypeDeclaration> {
     let (paging, name) = (operation.paging?, options_interface(operation)?);
-    let members =
-        keywords(operation).filter(|param| param.name != paging.limit && param.name != paging.offset);
+    let members = keywords(operation).filter(|param| is_filter(paging, param));
     Some(TypeDeclaration {
-        doc: comment(0, &[format!("Options of `{}`.", camel(paging.method))]),
+        doc: comment(0, &[format!("Options of `{}`.", camel_case(paging.method))]),
         open: format!("export interface {name} extends PageOptions {{"),
         close: "}",
-        members: members.map(|param| input(operation, param, &camel(param.name))).collect(),
+        members: members.map(|param| input(operation, param, &camel_case(param.name))).collect(),
     })
 }
 
@@ -51,8 +51,8 @@ pub(super) fn method(operation: &'static Operation) -> Option<Method> {
         .map(|param| match operation.typescript_arguments {
             _ if !is_filter(paging, param) => "undefined".to_owned(),
             TypeScriptArguments::Object(_) => format!("params?.{}", param.wire),
-            TypeScriptArguments::Positional if param.positional => camel(param.name),
-            TypeScriptArguments::Positional => format!("options?.{}", camel(param.name)),
+            TypeScriptArguments::Positional if param.positional => camel_case(param.name),
+            TypeScriptArguments::Positional => format!("options?.{}", camel_case(param.name)),
         })
         .collect();
     let mut call = vec![
@@ -74,11 +74,11 @@ pub(super) fn delegating(operation: &'static Operation, client: &str) -> Option<
         TypeScriptArguments::Object(_) => vec!["params".to_owned()],
         TypeScriptArguments::Positional => filters(operation, paging)
             .filter(|param| param.positional)
-            .map(|param| camel(param.name))
+            .map(|param| camel_case(param.name))
             .collect(),
     };
     arguments.push("options".to_owned());
-    let head = format!("return {client}.{}(", camel(paging.method));
+    let head = format!("return {client}.{}(", camel_case(paging.method));
     with_body(operation, fitted(4, &head, "", &arguments, ");"))
 }
 
@@ -93,7 +93,7 @@ fn with_body(operation: &'static Operation, body: String) -> Option<Method> {
             .filter(|param| param.positional)
             .map(|param| {
                 let mark = if param.need == Need::Required { "" } else { "?" };
-                format!("{}{mark}: {}", camel(param.name), param_type(param))
+                format!("{}{mark}: {}", camel_case(param.name), param_type(param))
             })
             .collect(),
     };
@@ -101,7 +101,7 @@ fn with_body(operation: &'static Operation, body: String) -> Option<Method> {
     let tail = format!("): Pager<{}> {{", items.name);
     Some(Method {
         doc: doc(operation, paging, items.name),
-        signature: fitted(2, &format!("{}(", camel(paging.method)), "", &parameters, &tail),
+        signature: fitted(2, &format!("{}(", camel_case(paging.method)), "", &parameters, &tail),
         body,
     })
 }
@@ -111,21 +111,17 @@ fn doc(operation: &'static Operation, paging: Paging, items: &str) -> String {
         format!(
             "Gives everything that `{}` lists, one item after the other. A page is asked for when its first item is wanted; each \
              item comes once, whatever is added or removed meanwhile.",
-            camel(operation.name)
+            camel_case(operation.name)
         ),
         String::new(),
     ];
-    let method = operation.method.as_str();
-    paragraphs.push(match operation.v2_path {
-        Some(v2) => format!("`{method} {}`, on deployed servers `{method} {v2}`.", operation.path),
-        None => format!("`{method} {}`.", operation.path),
-    });
+    paragraphs.push(endpoint(operation));
     paragraphs.push(String::new());
     if let TypeScriptArguments::Object(_) = operation.typescript_arguments {
         paragraphs.push("@param params - What to list; every one of them can be left out.".to_owned());
     } else {
         for param in filters(operation, paging).filter(|param| param.positional) {
-            paragraphs.push(format!("@param {} - {}", camel(param.name), param_doc(operation, param)));
+            paragraphs.push(format!("@param {} - {}", camel_case(param.name), param_doc(operation, param)));
         }
     }
     let own =
@@ -150,12 +146,12 @@ pub(super) fn entry(operation: &'static Operation) -> String {
             let param = operation.params.iter().find(|param| param.name == name);
             param.map_or(name.to_owned(), |param| match operation.typescript_arguments {
                 TypeScriptArguments::Object(_) => param.wire.to_owned(),
-                TypeScriptArguments::Positional => camel(param.name),
+                TypeScriptArguments::Positional => camel_case(param.name),
             })
         };
         format!(
             "\n  pages: {{ method: '{}', limit: '{}', offset: '{}' }},",
-            camel(paging.method),
+            camel_case(paging.method),
             wire(limit),
             wire(offset)
         )

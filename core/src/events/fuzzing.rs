@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::cursor::Cursor;
-use super::live::event::{Filter, gap_json, read_event};
+use super::live::event::{Filter, read_event};
 use super::replay::{News, Remark, Replay};
 use super::sse::{Parser, Piece};
 use super::{EventStream, LiveOptions, parse_timestamp};
@@ -80,7 +80,7 @@ pub fn sse(data: &[u8]) {
                 }
                 event.json.into_owned()
             }
-            News::Gap(gap) => gap_json(gap.reason.word(), gap.last_event_id.as_deref()),
+            News::Gap(gap) => gap.to_json(),
         };
         match serde_json::from_str::<Json>(&json) {
             Ok(event) => assert!(event.get("type").is_some_and(Json::is_string), "{json}"),

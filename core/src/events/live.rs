@@ -1,38 +1,37 @@
 //! Live events over server-sent events: connected again when the connection is lost or silent, without repeating
 //! anything, and with a word where something may be missing.
 
+mod beats;
 pub(super) mod event;
+mod options;
+mod ready;
+mod request;
 
 use std::time::{Duration, Instant};
 
 use loki_mode_spec::{EVENTS, Operation, Returns};
-use ureq::http::{HeaderName, HeaderValue, header};
+use ureq::http::header;
 
-pub(super) use self::event::gap_json;
+use self::beats::Beats;
 use self::event::{Filter, read_event};
-use super::follow::{LONGEST_ABSENCE, is_passing};
+pub use self::options::LiveOptions;
+use self::ready::Ready;
+use self::request::query_of;
 use super::pace::Patience;
-use super::replay::{Gap, News, Outlet, Remark, Replay};
+use super::replay::{Remark, Replay};
 use super::sse::{Parser, Piece};
-use super::stream::{Batch, Pull, Source, Step, Stream};
 use super::terms::Terms;
-use crate::args::Value;
+use super::trouble::{LONGEST_ABSENCE, is_passing};
 use crate::client::Client;
 use crate::error::{Error, ErrorInfo, ErrorKind};
 use crate::execution::{Execution, Incoming};
-use crate::request::Request;
+use crate::stream::{Pull, Source, Step, Stream, stopped};
 use crate::transport::{Opened, Reading};
 
 /// The call that opens the stream.
 static OPEN: Operation =
     Operation::get(EVENTS.name, EVENTS.path, Returns::Nothing).doc(EVENTS.doc).params(EVENTS.params);
 
-/// How many events a server is asked for when the connection was lost: all that it remembers.
-const WHOLE_HISTORY: &str = "1000";
-/// How long a server may be silent. Real ones show that they are there every 15 or 30 s.
-const FIRST_SILENCE: Duration = Duration::from_secs(45);
-const LEAST_SILENCE: Duration = Duration::from_secs(5);
-const LONGEST_SILENCE: Duration = Duration::from_secs(600);
 /// How long to wait for more of a replay whose end is not announced, and how long at the most.
 const REPLAY_PAUSE: Duration = Duration::from_millis(700);
 const LONGEST_REPLAY: Duration = Duration::from_secs(5);
@@ -41,26 +40,6 @@ const BUFFER: usize = 32 << 10;
 const LARGE_BATCH: usize = 256 << 10;
 /// A connection that lasted so long was a good one.
 const GOOD: Duration = Duration::from_secs(1);
-
-/// Which live events are wanted.
-#[derive(Debug, Clone, Default)]
-pub struct LiveOptions {
-    /// Only events of this session. Default: of all.
-    pub session_id: Option<Value>,
-    /// Only events of these types, in either spelling: `task:completed` or `task.completed`. Default: all.
-    pub types: Vec<String>,
-    /// Only lines of the log of this level or above: `debug`, `info`, `warn` or `error`. Default: all.
-    pub min_level: Option<String>,
-    /// How many of the latest events to begin with. Default: none.
-    pub history: Option<u32>,
-    /// The longest that the stream may last; then it fails with [`Error::Timeout`]. Default: without end.
-    pub timeout: Option<Duration>,
-    /// How many failures in a row to connect are waited out; the next one is given out, and the stream can be asked again.
-    /// Default: as many as come, once there was a connection.
-    pub max_retries: Option<u32>,
-    /// Headers to send with each request; one of the client's of the same name is left out.
-    pub headers: Vec<(String, String)>,
-}
 
 impl Client {
     /// Live events (GET /api/events), as they happen, each once. The stream does not end by itself: it connects again
@@ -118,67 +97,6 @@ struct Live {
     beats: Beats,
 }
 
-/// Events as a JSON array whose end is missing.
-#[derive(Debug, Default)]
-struct Ready {
-    json: String,
-    count: usize,
-}
-
-impl Outlet for Ready {
-    fn take(&mut self, news: News<'_>) {
-        self.json.push(if self.count == 0 { '[' } else { ',' });
-        match news {
-            News::Event(event) => self.json.push_str(&event.json),
-            News::Gap(Gap { reason, last_event_id }) => {
-                self.json.push_str(&gap_json(reason.word(), last_event_id.as_deref()));
-            }
-        }
-        self.count += 1;
-    }
-}
-
-impl Ready {
-    fn hand_out(&mut self) -> Option<Batch> {
-        let Ready { mut json, count } = std::mem::take(self);
-        if count == 0 {
-            return None;
-        }
-        json.push(']');
-        Some(Batch::new(json, count, EVENTS.item))
-    }
-}
-
-/// The signs of life that a server gives at regular times, and so how long it may be silent.
-#[derive(Debug, Default)]
-struct Beats {
-    /// The last one on this connection.
-    last: Option<Instant>,
-    /// The longest time between two, and how many such times there were.
-    longest: Duration,
-    count: u32,
-    /// How often a server that gives none was silent for too long.
-    lapses: u32,
-}
-
-impl Beats {
-    fn beat(&mut self, now: Instant) {
-        if let Some(last) = self.last.replace(now) {
-            self.longest = self.longest.max(now - last);
-            self.count += 1;
-        }
-    }
-
-    /// Silence longer than this means that the server, or something on the way, is gone.
-    fn longest_silence(&self) -> Duration {
-        match self.count {
-            // Losing a connection for nothing costs little, but should not happen again and again.
-            0 | 1 => (FIRST_SILENCE * 2_u32.saturating_pow(self.lapses.min(8))).min(LONGEST_SILENCE),
-            _ => (self.longest * 3).clamp(LEAST_SILENCE, LONGEST_SILENCE),
-        }
-    }
-}
-
 /// An open connection.
 struct Connection {
     opened: Opened,
@@ -189,52 +107,7 @@ struct Connection {
     is_good: bool,
 }
 
-fn query_of(options: &LiveOptions) -> Vec<(&'static str, String)> {
-    let wire = |name: &str| EVENTS.params.iter().find(|param| param.name == name).map(|param| param.wire);
-    // Servers compare names as text, and each has one of the two spellings.
-    let types: Vec<String> = options
-        .types
-        .iter()
-        .flat_map(|name| [name.replacen('.', ":", 1), name.replacen(':', ".", 1)])
-        .collect();
-    let pairs = [
-        ("session_id", options.session_id.as_ref().map(|id| id.to_text().into_owned())),
-        ("types", Some(types.join(",")).filter(|types| !types.is_empty())),
-        ("min_level", options.min_level.clone()),
-    ];
-    pairs.into_iter().filter_map(|(name, value)| Some((wire(name)?, value?))).collect()
-}
-
 impl Live {
-    fn request(&self) -> Request {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(&self.query);
-        let history = match self.history {
-            _ if self.connected_before => Some(WHOLE_HISTORY.to_owned()),
-            history => history.map(|count| count.to_string()),
-        };
-        let name = EVENTS.params.iter().find(|param| param.name == "history").map(|param| param.wire);
-        if let (Some(name), Some(history)) = (name, history) {
-            query.append_pair(name, &history);
-        }
-        Request { query: query.finish(), ..Request::get(EVENTS.path) }
-    }
-
-    fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
-        let mut headers = vec![
-            (header::ACCEPT, HeaderValue::from_static("text/event-stream")),
-            (header::ACCEPT_ENCODING, HeaderValue::from_static("identity")),
-            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        ];
-        // An id that fits in no header is not asked for; the replay is.
-        if let (Some(name), Some(id)) = (EVENTS.resume_header, self.replay.last_event_id())
-            && let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(id))
-        {
-            headers.push((name, value));
-        }
-        headers
-    }
-
     fn connect(&mut self, pull: &mut Pull<'_>) -> Result<(), Error> {
         let call = self.terms.call(pull.call(self.terms.timeout(self.client.options().timeout)));
         let opened = Execution::begin(self.client.shared(), &OPEN, &call)
@@ -305,7 +178,7 @@ impl Live {
                     self.lost();
                     return Ok(());
                 }
-                Err(failure) => return Err(super::stream::stopped(&failure.cause)),
+                Err(failure) => return Err(stopped(&failure.cause)),
             }
             if self.ready.count == 0 || self.ready.json.len() >= LARGE_BATCH {
                 return Ok(());
@@ -350,7 +223,7 @@ impl Live {
     /// The connection is of no use any more.
     fn lost(&mut self) {
         let Some(connection) = self.connection.take() else { return };
-        self.beats.last = None;
+        self.beats.connection_lost();
         // What was held back cannot be told apart any better later.
         self.settle();
         if connection.is_good && connection.since.elapsed() >= GOOD {
@@ -377,7 +250,7 @@ impl Source for Live {
         let began = Instant::now();
         loop {
             if let Some(batch) = self.ready.hand_out() {
-                return Ok(Step::Events(batch));
+                return Ok(Step::Items(batch));
             }
             if self.terms.is_over() {
                 self.connection = None;
@@ -399,7 +272,7 @@ impl Source for Live {
             }
             if is_over {
                 // Nothing has come for so long that the server, or something on the way, must be gone.
-                self.beats.lapses += 1;
+                self.beats.lapsed();
                 self.lost();
                 continue;
             }

@@ -5,16 +5,16 @@ mod follow;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod live;
-mod open;
+mod made;
 mod pace;
 #[cfg(test)]
 mod properties;
 mod replay;
 mod sse;
-mod stream;
 mod terms;
 mod timeline;
 mod timestamp;
+mod trouble;
 mod wait;
 mod watch;
 mod watermark;
@@ -27,16 +27,13 @@ use jiff::Timestamp;
 pub(crate) use self::cursor::Cursor;
 pub use self::follow::{FollowOptions, Until};
 pub use self::live::LiveOptions;
-pub(crate) use self::open::OpenStreams;
-pub use self::stream::{Batch, Pulled, Step, Stream, StreamCall};
-pub(crate) use self::stream::{Pull, Source};
 use self::timeline::Timeline;
 pub use self::timestamp::{
     parse_since, parse_timestamp, parse_timestamp_in_milliseconds, parse_timestamp_in_utc,
 };
 pub use self::wait::WaitOptions;
 pub use self::watch::WatchOptions;
-pub(crate) use self::watermark::Id;
+pub(crate) use self::watermark::{Entry, Id};
 use crate::error::Error;
 
 /// What has been given out so far, for each run that is polled: makes repeated polls return each event once.

@@ -11,6 +11,8 @@ use std::hash::BuildHasher as _;
 use foldhash::fast::{FixedState, RandomState};
 use jiff::Timestamp;
 
+use super::made::{Gap, Reason};
+
 /// How many events are remembered: more than the 1000 that servers do.
 const REMEMBERED: usize = 4096;
 /// How many events are held back at the most.
@@ -46,33 +48,6 @@ pub(crate) enum News<'a> {
 pub(crate) trait Outlet {
     /// Takes one piece; what is to be kept of it has to be copied.
     fn take(&mut self, news: News<'_>);
-}
-
-/// Why events may be missing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Gap {
-    pub(crate) reason: Reason,
-    /// The last event that was received before.
-    pub(crate) last_event_id: Option<String>,
-}
-
-/// Why what was missed could not be had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reason {
-    /// The server counts from the beginning again: it was restarted, and remembers nothing from before.
-    Restarted,
-    /// The server remembers less than was missed, or nothing.
-    Forgotten,
-}
-
-impl Reason {
-    /// The word for it.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Reason::Restarted => "server_restarted",
-            Reason::Forgotten => "history_too_short",
-        }
-    }
 }
 
 /// What a server says about a replay.

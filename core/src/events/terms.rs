@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::stream::ended;
 use crate::call::{CallOptions, Stop};
 use crate::error::Error;
 use crate::headers;
+use crate::stream::ended;
 
 /// The terms of a stream, and how it fares by them.
 #[derive(Debug)]

@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 use loki_mode_spec::{GET_RUN, Model, Returns};
 
 use super::cursor::Cursor;
-use super::follow::{LONGEST_ABSENCE, LONGEST_POLL, MAX_GARBLED, is_passing};
 use super::pace::{Pace, Patience};
-use super::stream::{Batch, Pull, Source, Step, Stream};
 use super::terms::Terms;
+use super::trouble::{Doubt, LONGEST_POLL, is_passing};
 use crate::args::{Args, Value};
 use crate::client::Client;
 use crate::error::{Error, ErrorInfo, ErrorKind};
 use crate::request::Request;
 use crate::response::Response;
 use crate::run_state::RunState;
+use crate::stream::{Batch, Pull, Source, Step, Stream};
 
 /// A look at a run brings all of its events: the longer one takes, the rarer they are.
 const REST: u32 = 5;
@@ -26,8 +26,8 @@ pub struct WaitOptions {
     pub poll_interval: Duration,
     /// The longest that may be waited; then [`Error::Timeout`]. Default: without end.
     pub timeout: Option<Duration>,
-    /// How many failures in a row are waited out; the next one is given. Default: as
-    /// many as come, once the server has answered.
+    /// How many failures in a row are waited out; the next one is given. Default: as many as come, once the server has
+    /// answered.
     pub max_retries: Option<u32>,
     /// Headers to send with each request; one of the client's of the same name is left out.
     pub headers: Vec<(String, String)>,
@@ -74,8 +74,7 @@ impl Client {
             due: Instant::now(),
             asked_since: None,
             known: None,
-            absent_since: None,
-            garbled: 0,
+            doubt: Doubt::default(),
             trouble: None,
             over: false,
         };
@@ -98,9 +97,7 @@ struct Waiter {
     asked_since: Option<Instant>,
     /// The last known state, once there was an answer.
     known: Option<String>,
-    absent_since: Option<Instant>,
-    /// How many answers in a row were something else than a run.
-    garbled: u32,
+    doubt: Doubt,
     /// Why the last look failed, if it did.
     trouble: Option<String>,
     over: bool,
@@ -112,11 +109,7 @@ impl Waiter {
         self.asked_since.get_or_insert(began);
         let timeout = self.terms.timeout(self.client.options().timeout.min(LONGEST_POLL));
         let outcome = self.client.execute(&GET_RUN, self.args.clone(), &self.terms.call(pull.call(timeout)));
-        let attempts = match &outcome {
-            Ok(response) => &response.attempt_log,
-            Err(error) => &error.details().attempt_log,
-        };
-        pull.note(attempts.iter().cloned());
+        pull.note_attempts(&outcome);
         match outcome.and_then(|response| self.read(&response)) {
             Ok(Some(batch)) => Ok(Some(batch)),
             Ok(None) => {
@@ -137,7 +130,8 @@ impl Waiter {
             let message = format!("GET {}: the run does not say its state: {error}", response.path);
             Error::from(ErrorInfo::new(ErrorKind::Decode, message))
         })?;
-        (self.absent_since, self.trouble, self.garbled) = (None, None, 0);
+        self.doubt.answered();
+        self.trouble = None;
         self.terms.succeeded();
         self.known = Some(state.status.as_deref().unwrap_or("unknown").to_owned());
         Ok(state.has_ended().then(|| Batch::new(format!("[{run}]"), 1, self.model)))
@@ -153,14 +147,7 @@ impl Waiter {
         let patient = self.known.is_some() || asked_for < self.client.options().timeout;
         let passes = match error.kind() {
             _ if is_passing(&error) => patient,
-            ErrorKind::NotFound if self.known.is_some() => {
-                self.absent_since.get_or_insert_with(Instant::now).elapsed() < LONGEST_ABSENCE
-            }
-            ErrorKind::Decode | ErrorKind::NotAvailable if self.known.is_some() => {
-                self.garbled += 1;
-                self.garbled < MAX_GARBLED
-            }
-            _ => false,
+            _ => self.known.is_some() && self.doubt.disbelieves(&error),
         };
         if !passes || !self.terms.may_retry() {
             return Err(error);
@@ -200,7 +187,7 @@ impl Source for Waiter {
             }
             if let Some(batch) = self.look(pull)? {
                 self.over = true;
-                return Ok(Step::Events(batch));
+                return Ok(Step::Items(batch));
             }
             if pull.is_due() {
                 return Ok(Step::Idle);

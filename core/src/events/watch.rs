@@ -7,17 +7,17 @@ use loki_mode_spec::WATCH;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::follow::is_passing;
-use super::live::gap_json;
+use super::made::{Gap, Reason};
 use super::pace::Patience;
-use super::stream::{Batch, Pull, Source, Step, Stream, ended};
 use super::terms::Terms;
+use super::trouble::is_passing;
 use crate::client::Client;
 use crate::error::{Error, ErrorInfo, ErrorKind};
 use crate::execution::unreachable;
 use crate::headers;
 use crate::mask;
 use crate::request::Request;
+use crate::stream::{Batch, Pull, Source, Step, Stream, ended};
 use crate::transport::{Heard, Refusal, Socket};
 
 /// How long we are silent before we show that we are there. Servers ask after 30 s, and some hang up after 60 s.
@@ -165,7 +165,8 @@ impl Watch {
         self.refused_since = None;
         self.terms.succeeded();
         if std::mem::replace(&mut self.connected_before, true) {
-            self.ready.push_back(gap_json("no_replay", None));
+            let gap = Gap { reason: Reason::NoReplay, last_event_id: None };
+            self.ready.push_back(gap.to_json());
         }
         self.line = Some(line);
         Ok(())
@@ -270,7 +271,7 @@ impl Source for Watch {
         loop {
             if !self.ready.is_empty() {
                 let texts: Vec<String> = self.ready.drain(..).collect();
-                return Ok(Step::Events(Batch::new(
+                return Ok(Step::Items(Batch::new(
                     format!("[{}]", texts.join(",")),
                     texts.len(),
                     WATCH.item,

@@ -21,7 +21,7 @@ pub(super) const MAX_IDLE_AGE: Duration = Duration::from_secs(4);
 /// The agents of one process.
 pub(super) struct Agents {
     pub(super) config: Config,
-    pub(super) line: Line,
+    pub(super) dialer: Dialer,
     pub(super) resolver: CachingResolver,
     observer: Observer,
     most: usize,
@@ -40,12 +40,12 @@ impl Agents {
     /// Opens nothing yet, and keeps at most so many connections that nobody uses.
     pub(super) fn new(
         config: Config,
-        line: Line,
+        dialer: Dialer,
         observer: Observer,
         resolver: CachingResolver,
         most: usize,
     ) -> Self {
-        Agents { config, line, resolver, observer, most, idle: Mutex::default() }
+        Agents { config, dialer, resolver, observer, most, idle: Mutex::default() }
     }
 
     /// The agent that was used last, since servers close those that wait; a new one if all are in use.
@@ -57,7 +57,7 @@ impl Agents {
     }
 
     fn fresh(&self) -> Agent {
-        let connector = self.line.clone().chain(self.observer.clone());
+        let connector = self.dialer.clone().chain(self.observer.clone());
         Agent::with_parts(self.config.clone(), connector, self.resolver.clone())
     }
 
@@ -101,11 +101,11 @@ impl Drop for Lent<'_> {
 /// What opens connections, tunnels and TLS included, for whatever is spoken over them. All that share it resume each
 /// other's TLS sessions.
 #[derive(Clone)]
-pub(super) struct Line(Arc<dyn Connector<(), Out = Box<dyn Transport>>>);
+pub(super) struct Dialer(Arc<dyn Connector<(), Out = Box<dyn Transport>>>);
 
-impl Line {
+impl Dialer {
     pub(super) fn new(connector: impl Connector) -> Self {
-        Line(Arc::new(connector.chain(Boxing)))
+        Dialer(Arc::new(connector.chain(Boxing)))
     }
 }
 
@@ -125,7 +125,7 @@ impl<In: Transport> Connector<In> for Boxing {
     }
 }
 
-impl Connector<()> for Line {
+impl Connector<()> for Dialer {
     type Out = Box<dyn Transport>;
 
     fn connect(
@@ -137,7 +137,7 @@ impl Connector<()> for Line {
     }
 }
 
-impl fmt::Debug for Line {
+impl fmt::Debug for Dialer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

@@ -7,7 +7,7 @@ use std::io::Read as _;
 use flate2::bufread::MultiGzDecoder;
 use ureq::http::{HeaderMap, header};
 
-use super::Broken;
+use super::failure::Broken;
 
 /// The body as it was before it was compressed. The headers that speak of what was sent are taken out then.
 ///

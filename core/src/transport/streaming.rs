@@ -6,7 +6,8 @@ use ureq::BodyReader;
 use ureq::http::HeaderMap;
 
 use super::context::{self, Attempt};
-use super::{Broken, Cause, Failure, Http, Wire};
+use super::failure::Broken;
+use super::{Cause, Failure, Http, Wire};
 use crate::call::{Limits, Stop};
 
 /// An answer whose body is still to come.
@@ -34,20 +35,13 @@ impl Http {
     /// client may have at once: a stream would hold its place for hours.
     pub(crate) fn open(&self, wire: &Wire<'_>, limits: &Limits<'_>) -> Result<Opened, Failure> {
         let attempt = Attempt::new(limits, self.setup.connect_timeout, false, wire.longest_line());
-        let outcome = match limits.check() {
-            Ok(()) => context::lend(&attempt, || {
-                let response =
-                    self.generation().agents.lend().run(self.request(wire, ())?).map_err(Broken::Http)?;
-                let (parts, body) = response.into_parts();
-                self.check_proxy(parts.status, &attempt)?;
-                Ok((parts, body.into_reader()))
-            }),
-            Err(stop) => {
-                attempt.stop.set(Some(stop));
-                Err(Broken::Stopped)
-            }
-        };
-        let (parts, body) = outcome.map_err(|broken| self.failure(&attempt, broken))?;
+        let (parts, body) = self.attempt(&attempt, || {
+            let response =
+                self.connections().agents.lend().run(self.request(wire, ())?).map_err(Broken::Http)?;
+            let (parts, body) = response.into_parts();
+            self.check_proxy(parts.status, &attempt)?;
+            Ok((parts, body.into_reader()))
+        })?;
         Ok(Opened {
             status: parts.status.as_u16(),
             headers: parts.headers,

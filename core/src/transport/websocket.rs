@@ -14,7 +14,8 @@ use ureq::unversioned::transport::{ConnectionDetails, Connector as _, NextTimeou
 
 use super::agents::Agents;
 use super::context::{self, Attempt};
-use super::{Broken, Failure, Http};
+use super::failure::Broken;
+use super::{Failure, Http};
 use crate::call::{Limits, Stop};
 
 /// An open connection, whatever is spoken over it. Reads and writes end with the limits of the attempt under way.
@@ -104,17 +105,17 @@ impl Http {
 
     fn dial(&self, url: &str) -> Result<Line, Broken> {
         let uri: Uri = url.parse().map_err(|_| Broken::Unsendable("the URL cannot be read".to_owned()))?;
-        let generation = self.generation();
-        let Agents { config, line, resolver, .. } = &generation.agents;
+        let connections = self.connections();
+        let Agents { config, dialer, resolver, .. } = &connections.agents;
         let timeout = NextTimeout::default();
         // The proxy of a tunnel looks up the name itself.
         let addrs = match self.setup.route.tunnel() {
             Some(_) => resolver.empty(),
             None => resolver.resolve(&uri, config, timeout).map_err(Broken::Http)?,
         };
-        let line = line.clone();
+        let dialer = dialer.clone();
         let open = Arc::new(move |details: &ConnectionDetails<'_>| {
-            line.connect(details, None)?.ok_or(ureq::Error::ConnectionFailed)
+            dialer.connect(details, None)?.ok_or(ureq::Error::ConnectionFailed)
         });
         let details = ConnectionDetails {
             uri: &uri,

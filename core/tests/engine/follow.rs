@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use loki_mode_core::events::{FollowOptions, Step, Stream, StreamCall, Until};
+use loki_mode_core::events::{FollowOptions, Until};
+use loki_mode_core::stream::{Step, Stream, StreamCall};
 use loki_mode_core::{Client, Error, ErrorKind, PathStyle, Value};
 
 use crate::common::{Reply, Seen, Server, json, text};
@@ -76,7 +77,7 @@ fn next(stream: &Stream) -> Result<Option<Vec<i64>>, Error> {
     }
     loop {
         match stream.next(&StreamCall::default()).step? {
-            Step::Events(batch) => {
+            Step::Items(batch) => {
                 let events: Vec<Event> = serde_json::from_str(batch.json()).unwrap();
                 assert_eq!(events.len(), batch.count());
                 return Ok(Some(events.into_iter().map(|event| event.id).collect()));

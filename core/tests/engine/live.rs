@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use loki_mode_core::events::{LiveOptions, Step, Stream, StreamCall};
+use loki_mode_core::events::LiveOptions;
+use loki_mode_core::stream::{Step, Stream, StreamCall};
 use loki_mode_core::{Changes, ErrorKind, Value};
 use serde::Deserialize;
 
@@ -34,7 +35,7 @@ fn take(stream: &Stream, count: usize) -> Vec<u32> {
     let mut numbers = Vec::new();
     while numbers.len() < count {
         match stream.next(&StreamCall::default()).step.unwrap() {
-            Step::Events(batch) => {
+            Step::Items(batch) => {
                 let events: Vec<Event> = serde_json::from_str(batch.json()).unwrap();
                 numbers.extend(events.iter().map(|event| {
                     let number = event.id.as_deref().map(|id| id.split('_').nth(1).unwrap().parse().unwrap());

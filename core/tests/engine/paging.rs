@@ -2,114 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use loki_mode_core::events::{Step, Stream, StreamCall};
 use loki_mode_core::generated::{ListRuns, ListSessionTasks, QueryAudit};
-use loki_mode_core::{Args, Client, Error, ErrorKind, Options, PageOptions, PathStyle};
+use loki_mode_core::{Args, Client, ErrorKind, Options, PageOptions, PathStyle};
 
-use crate::common::{Reply, Seen, Server, json};
-
-/// What happens to the rows of a list.
-type Change = fn(&mut Vec<i64>);
-
-/// A list on a server, and how the server takes what it is asked.
-struct List {
-    rows: Vec<i64>,
-    ignores_limit: bool,
-    ignores_offset: bool,
-    /// It never gives more than these.
-    cap: usize,
-    /// What to do before the request of this number, from 1, is answered.
-    meanwhile: Vec<(usize, Change)>,
-    asked: usize,
-    trouble: Vec<Reply>,
-}
-
-impl Default for List {
-    fn default() -> Self {
-        List {
-            rows: (1..=25).rev().collect(),
-            ignores_limit: false,
-            ignores_offset: false,
-            cap: usize::MAX,
-            meanwhile: Vec::new(),
-            asked: 0,
-            trouble: Vec::new(),
-        }
-    }
-}
-
-fn row(path: &str, id: i64) -> String {
-    match path {
-        "GET /api/audit" => {
-            format!(r#"{{"timestamp":"2026-11-21T22:50:49","action":"a{id}","success":true}}"#)
-        }
-        "GET /api/sessions/s/tasks" => format!(r#"{{"id":"t{id}","title":"{id}"}}"#),
-        _ => format!(r#"{{"id":{id},"status":"running"}}"#),
-    }
-}
-
-fn answer(list: &mut List, seen: &Seen) -> Reply {
-    if let Some(reply) = list.trouble.pop() {
-        return reply;
-    }
-    list.asked += 1;
-    for (_, change) in list.meanwhile.iter().filter(|(when, _)| *when == list.asked) {
-        change(&mut list.rows);
-    }
-    let (path, query) = seen.target().split_once('?').unwrap_or((seen.target(), ""));
-    let number = |name: &str| -> Option<usize> {
-        query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
-    };
-    let limit = number("limit").filter(|_| !list.ignores_limit).unwrap_or(usize::MAX).min(list.cap);
-    let offset = number("offset").filter(|_| !list.ignores_offset).unwrap_or(0);
-    let rows: Vec<_> = list.rows.iter().skip(offset).take(limit).map(|id| row(path, *id)).collect();
-    let rows = format!("[{}]", rows.join(","));
-    json(200, &if path.ends_with("tasks") { format!(r#"{{"tasks":{rows}}}"#) } else { rows })
-}
-
-fn serve(list: List) -> (Server, Client, Arc<Mutex<List>>) {
-    let list = Arc::new(Mutex::new(list));
-    let shared = Arc::clone(&list);
-    let server = Server::new(move |seen| answer(&mut shared.lock().unwrap(), seen));
-    let client = Client::new(Options { path_style: PathStyle::Guide, ..server.options() }).unwrap();
-    (server, client, list)
-}
-
-fn paged(size: u64) -> PageOptions {
-    PageOptions { page_size: Some(size), ..PageOptions::default() }
-}
-
-fn runs(client: &Client, args: &str, options: PageOptions) -> Stream {
-    let operation = loki_mode_spec::operation("list_runs").unwrap();
-    client.pages(operation, Args::from_json(operation, args).unwrap(), options).unwrap()
-}
-
-/// The ids of the next page; none at the end.
-fn page(stream: &Stream) -> Result<Option<Vec<i64>>, Error> {
-    #[derive(serde::Deserialize)]
-    struct Row {
-        id: i64,
-    }
-    loop {
-        match stream.next(&StreamCall::default()).step? {
-            Step::Events(batch) => {
-                let rows: Vec<Row> = serde_json::from_str(batch.json()).unwrap();
-                assert_eq!(rows.len(), batch.count());
-                return Ok(Some(rows.into_iter().map(|row| row.id).collect()));
-            }
-            Step::Idle => {}
-            Step::End => return Ok(None),
-        }
-    }
-}
-
-fn all(stream: &Stream) -> Vec<i64> {
-    std::iter::from_fn(|| page(stream).unwrap()).flatten().collect()
-}
-
-fn down_from(first: i64) -> Vec<i64> {
-    (1..=first).rev().collect()
-}
+use crate::common::{Server, json};
+use crate::list_server::{Change, List, all, answer, down_from, page, paged, runs, serve};
 
 #[test]
 fn a_list_is_gone_through_page_by_page_with_its_filters_and_no_sooner_than_wanted() {
@@ -263,59 +160,6 @@ fn a_list_that_shrinks_as_it_is_dealt_with_is_dealt_with_to_its_end() {
 }
 
 #[test]
-fn servers_that_take_no_notice_are_noticed() {
-    // Everything at once, whatever is asked: as v5.51 lists projects.
-    for (length, size, requests) in
-        [(25, 10, 2), (25, 25, 2), (25, 100, 2), (19, 100, 3), (1, 100, 2), (0, 10, 1)]
-    {
-        let rows = down_from(length);
-        let list = List { rows: rows.clone(), ignores_limit: true, ignores_offset: true, ..List::default() };
-        let (server, client, _list) = serve(list);
-        assert_eq!(all(&runs(&client, "[]", paged(size))), rows, "{length} by {size}");
-        assert_eq!(server.requests().len(), requests, "{length} by {size}");
-    }
-    // As long as the longest page: that it is all shows when less is asked for.
-    let rows = down_from(1000);
-    let list = List { rows: rows.clone(), ignores_limit: true, ignores_offset: true, ..List::default() };
-    let (server, client, _list) = serve(list);
-    assert_eq!(all(&runs(&client, "[]", PageOptions::default())), rows);
-    assert_eq!(server.requests().len(), 3);
-}
-
-#[test]
-fn pages_of_another_length_than_was_asked_for_give_everything() {
-    for cap in [2, 3, 7, 10, 24, 25, 26] {
-        for size in [1, 2, 6, 10, 1000] {
-            for ignores_limit in [false, true] {
-                let (server, client, _list) = serve(List { cap, ignores_limit, ..List::default() });
-                let given = all(&runs(&client, "[]", paged(size)));
-                assert_eq!(given, down_from(25), "{cap} for {size}, {ignores_limit}");
-                assert!(server.requests().len() <= 26, "{cap} for {size}, {ignores_limit}");
-            }
-        }
-    }
-}
-
-#[test]
-fn a_server_with_short_pages_of_its_own_may_have_rows_added_by_the_hundred() {
-    let add: Change = |rows| drop(rows.splice(0..0, (1001..=1300).rev()));
-    let list = List { cap: 3, meanwhile: vec![(4, add)], rows: down_from(100), ..List::default() };
-    let (_server, client, _list) = serve(list);
-    let given = all(&runs(&client, "[]", PageOptions::default()));
-    assert_eq!(given.iter().copied().filter(|id| *id <= 100).collect::<Vec<_>>(), down_from(100));
-}
-
-#[test]
-fn a_page_that_is_empty_by_mistake_is_not_the_end() {
-    let (_server, client, list) = serve(List::default());
-    let stream = runs(&client, "[]", paged(10));
-    let mut given = page(&stream).unwrap().unwrap();
-    list.lock().unwrap().trouble = vec![json(200, "[]"), json(200, "[]")];
-    given.extend(all(&stream));
-    assert_eq!(given, down_from(25));
-}
-
-#[test]
 fn the_last_row_may_go_before_it_is_known_to_be_the_last() {
     for gone in 1..=25 {
         let (server, client, list) = serve(List::default());
@@ -325,32 +169,6 @@ fn the_last_row_may_go_before_it_is_known_to_be_the_last() {
         assert_eq!(page(&stream).unwrap(), None, "{gone}");
         assert!(server.requests().len() <= 5, "{gone}");
     }
-}
-
-#[test]
-fn a_list_of_which_only_the_beginning_is_to_be_had_is_an_error_at_its_end() {
-    let (_server, client, _list) = serve(List { ignores_offset: true, ..List::default() });
-    let stream = runs(&client, "[]", paged(10));
-    assert_eq!(page(&stream).unwrap().unwrap().len(), 10);
-    assert_eq!(page(&stream).unwrap().unwrap().len(), 1);
-    let error = page(&stream).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotAvailable);
-    assert!(error.to_string().contains("no notice of `offset`, so that only the first 11"), "{error}");
-    assert_eq!(page(&stream).unwrap(), None);
-}
-
-#[test]
-fn a_list_without_an_order_does_not_go_on_for_ever() {
-    let mut turn = 0;
-    let server = Server::new(move |_| {
-        turn += 7;
-        let rows: Vec<_> = (0..10).map(|at| row("GET /api/runs", (at * 31 + turn) % 40)).collect();
-        json(200, &format!("[{}]", rows.join(",")))
-    });
-    let client = Client::new(Options { path_style: PathStyle::Guide, ..server.options() }).unwrap();
-    let stream = runs(&client, "[]", paged(10));
-    let error = std::iter::from_fn(|| page(&stream).transpose()).find_map(Result::err).unwrap();
-    assert!(error.to_string().contains("another order every time"), "{error}");
 }
 
 #[test]

@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use loki_mode_core::events::{
-    FollowOptions, LiveOptions, Step, Stream, StreamCall, WaitOptions, WatchOptions,
-};
+use loki_mode_core::events::{FollowOptions, LiveOptions, WaitOptions, WatchOptions};
+use loki_mode_core::stream::{Step, Stream, StreamCall};
 use loki_mode_core::{Client, Error, ErrorKind, Options, PathStyle, Value};
 
 use crate::common::{Reply, Server, json};

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use loki_mode_core::events::{Step, Stream, StreamCall, WaitOptions};
+use loki_mode_core::events::WaitOptions;
+use loki_mode_core::stream::{Step, Stream, StreamCall};
 use loki_mode_core::{Client, Error, ErrorKind, PathStyle, Value};
 
 use crate::common::{Reply, Server, json, text};
@@ -25,7 +26,7 @@ fn quick() -> WaitOptions {
 fn end(stream: &Stream) -> Result<String, Error> {
     loop {
         match stream.next(&StreamCall::default()).step? {
-            Step::Events(batch) => return Ok(batch.json().to_owned()),
+            Step::Items(batch) => return Ok(batch.json().to_owned()),
             Step::Idle => {}
             Step::End => panic!("a wait that ends without a run"),
         }

@@ -5,7 +5,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use loki_mode_core::events::{Step, Stream, StreamCall, WatchOptions};
+use loki_mode_core::events::WatchOptions;
+use loki_mode_core::stream::{Step, Stream, StreamCall};
 use loki_mode_core::{Client, ErrorKind, Options};
 use serde::Deserialize;
 use tungstenite::handshake::server::{ErrorResponse, Request};
@@ -50,7 +51,7 @@ fn take(stream: &Stream, count: usize) -> Vec<String> {
     let mut kinds = Vec::new();
     while kinds.len() < count {
         match stream.next(&StreamCall::default()).step.unwrap() {
-            Step::Events(batch) => {
+            Step::Items(batch) => {
                 let messages: Vec<Said> = serde_json::from_str(batch.json()).unwrap();
                 kinds.extend(messages.into_iter().map(|said| said.kind));
             }

@@ -5,14 +5,15 @@ use std::time::Instant;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Follower, arguments};
+use super::Follower;
+use super::ask::arguments;
 use crate::args::Value;
 use crate::error::Error;
-use crate::events::stream::Pull;
 use crate::events::timeline::no_timeline;
 use crate::events::timestamp::parse_timestamp;
 use crate::events::watermark::{Entry, Id, Watermark, fingerprint};
 use crate::run_state::RunState;
+use crate::stream::Pull;
 
 /// How many runs are asked for at a time, and how often, when the runs of a project are listed.
 const PAGE: i64 = 200;

@@ -8,10 +8,12 @@ use super::Until;
 use crate::args::Value;
 use crate::events::pace::Pace;
 use crate::events::timeline::Timeline;
+use crate::events::trouble::Doubt;
 use crate::events::watermark::Watermark;
 
 /// What is asked for again where the server can leave out the rest: an event can become visible after later ones.
 const OVERLAP: Duration = Duration::from_secs(10);
+
 /// A run that is followed.
 pub(super) struct Track {
     pub(super) id: Value,
@@ -23,9 +25,7 @@ pub(super) struct Track {
     pub(super) pace: Pace,
     /// The server has answered for it.
     pub(super) known: bool,
-    /// Since when it is unknown to the server.
-    pub(super) absent_since: Option<Instant>,
-    pub(super) garbled: u32,
+    pub(super) doubt: Doubt,
     /// Its timeline says that it has ended, or has not.
     pub(super) told: Option<bool>,
     /// Something says that it has ended.
@@ -64,8 +64,7 @@ impl Track {
             due: Instant::now(),
             pace: Pace::new(interval),
             known: false,
-            absent_since: None,
-            garbled: 0,
+            doubt: Doubt::default(),
             told: None,
             hinted: false,
             checked: None,
@@ -80,7 +79,8 @@ impl Track {
 
     /// The server has answered for it.
     pub(super) fn answered(&mut self) {
-        (self.known, self.absent_since, self.garbled) = (true, None, 0);
+        self.known = true;
+        self.doubt.answered();
     }
 
     /// From when on events are of interest, with some overlap.
@@ -92,8 +92,8 @@ impl Track {
         }
     }
 
-    /// Whether it is time to look at the state of the run: at first, and when something says that it has ended or it is quiet. The more a
-    /// look costs, which is all of its events on most servers, the rarer they are.
+    /// Whether it is time to look at the state of the run: at first, and when something says that it has ended or it is
+    /// quiet. The more a look costs, which is all of its events on most servers, the rarer they are.
     pub(super) fn wants_check(&self, interval: Duration, until: &Until) -> bool {
         if self.stage != Stage::Running || !self.known || *until == Until::Never {
             return false;

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use loki_mode_spec::EVENTS;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::LiveOptions;
 use crate::args::Value;
 use crate::bridges::present;
 use crate::error::Error;
+use crate::events::made::Made;
 use crate::events::replay::Event;
 use crate::events::sse::Frame;
 use crate::events::timestamp::parse_timestamp;
@@ -100,9 +101,7 @@ fn string(json: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 fn quoted(text: &str) -> String {
-    let mut out = Vec::new();
-    Value::Str(text.to_owned()).write_json(&mut out);
-    String::from_utf8_lossy(&out).into_owned()
+    serde_json::Value::from(text).to_string()
 }
 
 /// The text with some of the values in it replaced.
@@ -116,6 +115,14 @@ fn with_changes<'a>(text: &'a str, mut changes: Vec<(&'a RawValue, String)>) -> 
         text.to_mut().replace_range(at..at + value.get().len(), &with);
     }
     text
+}
+
+/// What a frame holds that is no event in the usual form.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Data<'a> {
+    Object(&'a RawValue),
+    Text { text: &'a str },
 }
 
 /// Reads a frame; `None` if nobody wants it.
@@ -160,20 +167,13 @@ fn read_data<'a>(data: &'a str, frame: &Frame<'a>, filter: &Filter) -> Option<Ev
     if !filter.lets_pass(&kind, None) {
         return None;
     }
-    let id = frame_id.as_deref().map_or("null".to_owned(), quoted);
-    let is_object = data.trim_start().starts_with('{') && serde_json::from_str::<&RawValue>(data).is_ok();
-    let data = if is_object { data.trim().to_owned() } else { format!(r#"{{"text":{}}}"#, quoted(data)) };
-    let json = format!(r#"{{"id":{id},"type":{},"timestamp":null,"data":{data}}}"#, quoted(&kind));
+    let object = Some(data).filter(|data| data.trim_start().starts_with('{'));
+    let data = match object.and_then(|data| serde_json::from_str::<&RawValue>(data).ok()) {
+        Some(object) => Data::Object(object),
+        None => Data::Text { text: data },
+    };
+    let json = Made { id: frame_id.as_deref(), kind: &kind, data }.to_json();
     Some(Event { id: frame_id, time: None, json: json.into() })
-}
-
-/// The event that says that others may be missing.
-pub(in crate::events) fn gap_json(reason: &str, last_event_id: Option<&str>) -> String {
-    let last = last_event_id.map_or("null".to_owned(), quoted);
-    format!(
-        r#"{{"id":null,"type":"gap","timestamp":null,"data":{{"reason":{},"lastEventId":{last}}}}}"#,
-        quoted(reason)
-    )
 }
 
 #[cfg(test)]

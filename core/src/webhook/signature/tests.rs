@@ -187,8 +187,9 @@ proptest! {
         prop_assert!(verify(BODY, &headers, &[secret], window(0.0)).is_err());
     }
 
+    /// Of an id that is one: a header with nothing but blanks in it counts as left out.
     #[test]
-    fn another_id_or_time_is_noticed(key in key(), id in "[ -~]{1,20}", timestamp in 0..u64::MAX) {
+    fn another_id_or_time_is_noticed(key in key(), id in "[!-~][ -~]{0,19}", timestamp in 0..u64::MAX) {
         prop_assume!((id.as_str(), timestamp) != ("msg_1", NOW));
         let secret = Secret::from_bytes(&key).unwrap();
         let signature = sign(BODY, &secret, Scheme::Standard, stamp())[2].1.clone();
