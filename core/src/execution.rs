@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use loki_mode_spec::{Bridge, GET_STATUS, Operation};
 use ureq::http::{HeaderName, HeaderValue, Method};
 
+pub(crate) use self::streaming::{Incoming, unreachable};
 use crate::args::{Args, Value};
 use crate::attempts::AttemptRecord;
 use crate::bridges;
@@ -31,8 +32,6 @@ use crate::transport::{Cause, Wire};
 
 /// How often a call is sent on to another address of the same server.
 const MAX_REDIRECTS: u32 = 5;
-
-pub(crate) use self::streaming::{Incoming, unreachable};
 
 /// The headers that the caller adds.
 struct CallHeaders<'a> {
