@@ -113,10 +113,7 @@ pub(crate) fn list<'a>(text: &'a str, keys: &'static [&'static str]) -> Result<&
 }
 
 fn secrets_possible(returns: &Returns) -> bool {
-    match returns {
-        Returns::Model(model) | Returns::Record(model) | Returns::List(model, _) => has_secrets(model),
-        Returns::Nothing | Returns::Object => false,
-    }
+    returns.model().is_some_and(has_secrets)
 }
 
 fn has_secrets(model: &Model) -> bool {
