@@ -107,7 +107,7 @@ pub fn payload<'a>(returns: &'static Returns, body: &'a [u8]) -> Result<&'a str,
 /// The text of a list that stands bare or under one of these keys.
 ///
 /// # Errors
-/// There is none.
+/// [`DecodeFailure`] if there is no list.
 pub(crate) fn list<'a>(text: &'a str, keys: &'static [&'static str]) -> Result<&'a str, DecodeFailure> {
     list_text(text.as_bytes(), keys).map(|(list, _)| list)
 }
