@@ -137,7 +137,7 @@ impl Client {
         let engine = self.engine.clone();
         let timeout = timeout.map_or(engine.options().timeout, from_milliseconds);
         let granted = self.runtime.take_granted(id);
-        // The wait for a token counts, and so does that for a thread.
+        // The wait for a token counts, and so does that for a place.
         let waited = granted.as_ref().map_or(Duration::ZERO, |granted| granted.waited);
         let began = Instant::now().checked_sub(waited).unwrap_or_else(Instant::now);
         let deadline = began + timeout;

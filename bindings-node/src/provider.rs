@@ -1,6 +1,6 @@
-//! Tokens that a function in JavaScript gives. For the first attempt JavaScript asks it before the call takes a thread;
-//! what is here is for later ones. A thread cannot call it: it asks the event loop, and waits for the answer as long as
-//! its call may. Its place goes to another call meanwhile, which may be one that the function waits for.
+//! Tokens that a function in JavaScript gives. For the first attempt JavaScript asks it before the call takes a place;
+//! what is here is for later ones. Neither a thread nor a fiber can call it: it asks the event loop, and waits for the
+//! answer as long as its call may. Its place goes to another call meanwhile, which may be one that the function waits for.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -124,7 +124,7 @@ pub(crate) struct Outcome {
     pub(crate) report: Option<String>,
 }
 
-/// The token of a first attempt, which JavaScript has asked for before the call took a thread.
+/// The token of a first attempt, which JavaScript has asked for before the call took a place.
 pub(crate) struct Granted {
     pub(crate) token: String,
     pub(crate) waited: Duration,

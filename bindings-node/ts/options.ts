@@ -29,8 +29,9 @@ export interface ClientOptions {
   pathStyle?: 'auto' | 'guide' | 'v2' | undefined;
   /**
    * How many connections may be in use at once: 1 or more. Further calls wait for one, in the order in which they
-   * began, within their `timeout`. All clients of a thread of JavaScript together have 256 calls under way at the
-   * most; others wait in the same way. Default: 256.
+   * began, within their `timeout`. All clients of a thread of JavaScript together have 1024 calls under way at the
+   * most, and 256 where calls run on threads (outside Linux, in Bun and in Deno); others wait in the same way.
+   * Default: 256.
    */
   maxConnections?: number | undefined;
   /** Headers that are sent with each request, beside those of the client, which they cannot replace. Default: none. */

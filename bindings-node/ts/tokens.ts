@@ -50,7 +50,7 @@ export class Credentials {
   }
 
   /**
-   * Asks for the token of a first attempt, before the call takes one of the threads: a function that makes calls of its
+   * Asks for the token of a first attempt, before the call takes one of the places: a function that makes calls of its
    * own needs some that are left.
    *
    * @param most - How long to wait, in milliseconds.

@@ -9,6 +9,7 @@ mod ordered;
 mod python;
 mod reference;
 mod rust;
+mod sentences;
 mod test_table;
 mod typescript;
 

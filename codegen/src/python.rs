@@ -13,6 +13,7 @@ use minijinja::{Environment, context};
 use serde::Serialize;
 
 use crate::Output;
+use crate::sentences::with_known;
 use classes::{Enumeration, class, classes, fields_known, open};
 
 /// Columns of a line of Python: fewer than `line-length` in pyproject.toml allows, for `help()` in a terminal.
@@ -266,14 +267,7 @@ fn docstring(operation: &Operation) -> String {
     if !rest.is_empty() {
         text.push_str(&format!("\n{pad}{}\n", wrap(rest, INDENT, INDENT)));
     }
-    let method = operation.method.as_str();
-    let endpoint = match operation.v2_path {
-        Some(path) => {
-            format!("Endpoint: `{method} {}` (deployed servers: `{method} {path}`).", operation.path)
-        }
-        None => format!("Endpoint: `{method} {}`.", operation.path),
-    };
-    text.push_str(&format!("\n{pad}{}\n\n{pad}Args:\n", wrap(&endpoint, INDENT, INDENT)));
+    text.push_str(&format!("\n{pad}{}\n\n{pad}Args:\n", wrap(&endpoint(operation), INDENT, INDENT)));
     let mut item = |name: &str, doc: &str| {
         let entry = format!("{name}: {doc}");
         text.push_str(&format!("{pad}    {}\n", wrapped_hanging(&entry, INDENT + 4)));
@@ -316,17 +310,20 @@ fn docstring(operation: &Operation) -> String {
     text
 }
 
+/// Where a call goes.
+fn endpoint(operation: &Operation) -> String {
+    let method = operation.method.as_str();
+    match operation.v2_path {
+        Some(path) => {
+            format!("Endpoint: `{method} {}` (deployed servers: `{method} {path}`).", operation.path)
+        }
+        None => format!("Endpoint: `{method} {}`.", operation.path),
+    }
+}
+
 /// Whether it can be refused for the state of what it is done to.
 fn has_states(operation: &Operation) -> bool {
     operation.bridges.iter().any(|bridge| matches!(bridge, Bridge::NotFoundOrWrongState(_)))
-}
-
-fn with_known(doc: &str, known: &[&str]) -> String {
-    if known.is_empty() {
-        return doc.to_owned();
-    }
-    let values: Vec<_> = known.iter().map(|value| format!("`{value}`")).collect();
-    format!("{doc} Known values: {}.", values.join(", "))
 }
 
 /// The first sentence, which has to fit in a line, and the others.

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::Output;
 use crate::names::camel_case;
+use crate::sentences::with_known;
 
 #[derive(Serialize)]
 struct ChapterPage {
@@ -187,14 +188,6 @@ fn param_row(param: &Param) -> ParamRow {
         doc.push_str(&format!(" Not sent if `{other}` is given."));
     }
     ParamRow { name: spelt(param.name, param.wire), kind: format!("{kind} ({place})"), need, doc }
-}
-
-fn with_known(doc: &str, known: &[&str]) -> String {
-    if known.is_empty() {
-        return doc.to_owned();
-    }
-    let values: Vec<_> = known.iter().map(|value| format!("`{value}`")).collect();
-    format!("{doc} Known values: {}.", values.join(", "))
 }
 
 fn model_page(model: &'static Model) -> ModelPage {

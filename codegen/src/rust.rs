@@ -7,6 +7,7 @@ use minijinja::{Environment, context};
 use serde::Serialize;
 
 use crate::Output;
+use crate::sentences::endpoint;
 
 /// Columns of a line of Rust; `max_width` in rustfmt.toml is the same.
 const WIDTH: usize = 110;
@@ -28,8 +29,9 @@ pub(crate) fn outputs() -> Vec<Output> {
                 .map(move |(index, operation)| method(chapter, index, operation))
         })
         .collect();
-    let mut returned: Vec<_> =
-        loki_mode_spec::operations().filter_map(|operation| returned_model(&operation.returns)).collect();
+    let mut returned: Vec<_> = loki_mode_spec::operations()
+        .filter_map(|operation| operation.returns.model().map(|model| model.name))
+        .collect();
     let items = loki_mode_spec::operations().filter_map(Operation::paged_items);
     returned.extend(items.map(|(model, _)| model.name));
     returned.sort_unstable();
@@ -159,12 +161,8 @@ fn param_doc(param: &Param) -> String {
 }
 
 fn route(operation: &Operation) -> String {
-    let method = operation.method.as_str();
     let repeated = if operation.method == Method::Post { " Never sent twice." } else { "" };
-    match operation.v2_path {
-        Some(v2) => format!("`{method} {}`, on deployed servers `{method} {v2}`.{repeated}", operation.path),
-        None => format!("`{method} {}`.{repeated}", operation.path),
-    }
+    format!("{}{repeated}", endpoint(operation))
 }
 
 fn method_head(
@@ -227,13 +225,6 @@ fn return_type(returns: &Returns) -> String {
         Returns::Object => "Object".to_owned(),
         Returns::Model(model) | Returns::Record(model) => model.name.to_owned(),
         Returns::List(model, _) => format!("Vec<{}>", model.name),
-    }
-}
-
-fn returned_model(returns: &Returns) -> Option<&'static str> {
-    match returns {
-        Returns::Nothing | Returns::Object => None,
-        Returns::Model(model) | Returns::Record(model) | Returns::List(model, _) => Some(model.name),
     }
 }
 

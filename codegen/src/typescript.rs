@@ -10,7 +10,7 @@ mod text;
 
 use std::collections::BTreeSet;
 
-use loki_mode_spec::{CHAPTERS, Manager, Model, Operation, Returns, TypeScriptArguments, operations};
+use loki_mode_spec::{CHAPTERS, Manager, Operation, TypeScriptArguments, operations};
 use minijinja::{Environment, Value, context};
 
 use self::interfaces::{ModelChapter, event_data, event_types};
@@ -71,7 +71,7 @@ fn imports(operations: impl Iterator<Item = &'static Operation>) -> String {
     let mut names = BTreeSet::new();
     for operation in operations {
         names.extend(paging::names(operation));
-        names.extend(returned_model(operation).map(|model| model.name.to_owned()));
+        names.extend(operation.returns.model().map(|model| model.name.to_owned()));
         names.extend(options_interface(operation));
         if let TypeScriptArguments::Object(interface) = operation.typescript_arguments {
             names.insert(interface.to_owned());
@@ -84,11 +84,4 @@ fn imports(operations: impl Iterator<Item = &'static Operation>) -> String {
     let mut names: Vec<String> = names.into_iter().collect();
     names.sort_by_key(|name| name.to_lowercase());
     fitted(0, "import type {", " ", &names, "} from './models.js';")
-}
-
-fn returned_model(operation: &Operation) -> Option<&'static Model> {
-    match operation.returns {
-        Returns::Nothing | Returns::Object => None,
-        Returns::Model(model) | Returns::Record(model) | Returns::List(model, _) => Some(model),
-    }
 }

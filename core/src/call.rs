@@ -9,6 +9,9 @@ use socket2::Socket;
 
 use crate::waiting::{Waker, park};
 
+/// How long a wait lasts before it is asked whether to go on.
+pub(crate) const SLICE: Duration = Duration::from_millis(100);
+
 /// What a caller can say about a single call.
 #[derive(Default, Clone)]
 pub struct CallOptions<'a> {
@@ -84,7 +87,6 @@ impl Limits<'_> {
 
     /// Waits between two attempts; ends early if the call does.
     pub(crate) fn wait(&self, duration: Duration) -> Result<(), Stop> {
-        const SLICE: Duration = Duration::from_millis(100);
         let until = Instant::now() + duration;
         loop {
             self.check()?;

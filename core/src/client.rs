@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use loki_mode_spec::Operation;
+use loki_mode_spec::{GET_RUN_TIMELINE, Operation};
 use ureq::http::{HeaderName, HeaderValue};
 
 use crate::args::{Args, Value};
@@ -169,13 +169,10 @@ impl Client {
         since: Option<String>,
         call: &CallOptions<'_>,
     ) -> Result<Response, Error> {
-        const NAME: &str = "get_run_timeline";
-        let operation = loki_mode_spec::operation(NAME)
-            .ok_or_else(|| Error::config("operation", format!("{NAME} is not in the operations table")))?;
         let since = since.as_deref().map(parse_since).transpose()?;
         let run = run_id.to_text().into_owned();
-        let args = Args::new(operation, vec![Some(run_id)])?;
-        let mut response = self.execute(operation, args, call)?;
+        let args = Args::new(&GET_RUN_TIMELINE, vec![Some(run_id)])?;
+        let mut response = self.execute(&GET_RUN_TIMELINE, args, call)?;
         let events = stream.new_events(&run, since, response.body(), || response.payload())?;
         response.body = events.into_bytes();
         Ok(response)

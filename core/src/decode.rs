@@ -107,16 +107,13 @@ pub fn payload<'a>(returns: &'static Returns, body: &'a [u8]) -> Result<&'a str,
 /// The text of a list that stands bare or under one of these keys.
 ///
 /// # Errors
-/// There is none.
+/// [`DecodeFailure`] if there is no list.
 pub(crate) fn list<'a>(text: &'a str, keys: &'static [&'static str]) -> Result<&'a str, DecodeFailure> {
     list_text(text.as_bytes(), keys).map(|(list, _)| list)
 }
 
 fn secrets_possible(returns: &Returns) -> bool {
-    match returns {
-        Returns::Model(model) | Returns::Record(model) | Returns::List(model, _) => has_secrets(model),
-        Returns::Nothing | Returns::Object => false,
-    }
+    returns.model().is_some_and(has_secrets)
 }
 
 fn has_secrets(model: &Model) -> bool {

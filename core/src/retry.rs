@@ -2,8 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-/// The longest wait that a server may ask for; beyond it the caller gets the error at once.
-const LONGEST_OBEYED: Duration = Duration::from_secs(120);
+/// The longest wait that a server may ask for; beyond it a call gets the error at once, and a stream waits for this
+/// long.
+pub(crate) const LONGEST_OBEYED: Duration = Duration::from_secs(120);
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(8);
 

@@ -28,9 +28,10 @@ use crate::events::Cursor;
 pub struct StreamCall<'a> {
     /// Ends the wait with [`Error::Cancelled`] when it is cancelled.
     pub cancel: Option<CancelToken>,
-    /// See [`CallOptions::interrupted`].
+    /// See [`CallOptions::interrupted`](crate::CallOptions::interrupted).
     pub interrupted: Option<&'a (dyn Fn() -> bool + Sync)>,
-    /// See [`CallOptions::record_attempts`]; they are in [`Pulled::attempt_log`].
+    /// See [`CallOptions::record_attempts`](crate::CallOptions::record_attempts); they are in
+    /// [`Pulled::attempt_log`].
     pub record_attempts: bool,
 }
 
@@ -54,7 +55,8 @@ pub enum Step {
     End,
 }
 
-/// A stream of events, or of the items of a list. [`Stream::next`] gives one batch after the other until it gives [`Step::End`].
+/// A stream of events, or of the items of a list. [`Stream::next`] gives one batch after the other until it gives
+/// [`Step::End`].
 #[derive(Debug)]
 pub struct Stream(Arc<Shared>);
 

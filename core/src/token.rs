@@ -29,7 +29,7 @@ impl Token {
 
     /// A callback that is asked before each attempt, and once more after a 401. It runs on the thread of the call,
     /// with no lock held, and may set another token. What it fails with ends the call with an
-    /// [`Error::Config`](crate::Error::Config) that has it as [`ErrorInfo::cause`](crate::ErrorInfo::cause).
+    /// [`Error::Config`] that has it as [`ErrorInfo::cause`](crate::ErrorInfo::cause).
     pub fn provider(
         provider: impl Fn() -> Result<String, Box<dyn std::error::Error + Send + Sync>> + Send + Sync + 'static,
     ) -> Self {

@@ -26,7 +26,7 @@ pub use operation::{
     Bridge, Field, FieldType, Location, Manager, Method, Model, Need, Operation, PagedItems, Paging, Param,
     ParamType, Presence, Returns, TypeScriptArguments,
 };
-pub use runs::{ENDED_RUN_STATUSES, GET_RUN, LAST_RUN_EVENTS};
+pub use runs::{ENDED_RUN_STATUSES, GET_RUN, GET_RUN_TIMELINE, LAST_RUN_EVENTS, LIST_RUNS, RUN, RUN_EVENT};
 pub use sessions::RESTING_SESSION_STATUSES;
 pub use status::GET_STATUS;
 pub use streams::{EVENTS, STREAMS, Stream, StreamKind, WATCH};

@@ -91,6 +91,16 @@ impl Operation {
     }
 }
 
+impl Returns {
+    /// The model that it holds one or several of.
+    pub const fn model(&self) -> Option<&'static Model> {
+        match self {
+            Returns::Nothing | Returns::Object => None,
+            Returns::Model(model) | Returns::Record(model) | Returns::List(model, _) => Some(model),
+        }
+    }
+}
+
 /// A model, and the keys under which a list of it may stand.
 pub type PagedItems = (&'static Model, &'static [&'static str]);
 

@@ -14,7 +14,8 @@ pub const ENDED_RUN_STATUSES: &[&str] = &["completed", "failed", "cancelled", "c
 pub const LAST_RUN_EVENTS: &[&str] =
     &["run_completed", "run_failed", "run_cancelled", "run_end", "run_ended"];
 
-pub(crate) const RUN_EVENT: Model = Model {
+/// What a timeline is a list of.
+pub const RUN_EVENT: Model = Model {
     name: "RunEvent",
     doc: "Something that happened in a run. Its identity is `id`: many events can share one `timestamp`.",
     fields: &[
@@ -31,7 +32,8 @@ pub(crate) const RUN_EVENT: Model = Model {
     ],
 };
 
-pub(crate) const RUN: Model = Model {
+/// A run.
+pub const RUN: Model = Model {
     name: "Run",
     doc: "One execution of an agent on a project.",
     fields: &[
@@ -66,23 +68,50 @@ pub const GET_RUN: Operation = Operation::get("get_run", "/api/runs/{run_id}", R
     .doc("Returns one run with its events.")
     .params(&[RUN_ID]);
 
+/// The operation by which the engine finds the runs of a project.
+pub const LIST_RUNS: Operation = Operation::get("list_runs", "/api/runs", Returns::List(&RUN, &["runs"]))
+    .v2("/api/v2/runs")
+    .doc(
+        "Lists runs, newest first. Servers answer 50 at the most unless `limit` says otherwise, and do not say whether \
+         there are others: `iter_runs` gives all.",
+    )
+    .params(&[
+        Param::query("project_id", ParamType::Id, "Only runs of this project."),
+        Param::query("status", ParamType::Str, "Only runs in this state.").known(STATUSES),
+        Param::query("limit", ParamType::Int, "How many at most: 1 to 1000; the server's default is 50.").keyword(),
+        Param::query("offset", ParamType::Int, "How many to skip: 0 or more.").keyword(),
+    ])
+    .paged("iter_runs", 1000);
+
+/// The operation by which the engine follows a run.
+pub const GET_RUN_TIMELINE: Operation = Operation::get("get_run_timeline", "/api/runs/{run_id}/timeline", Returns::List(&RUN_EVENT, &["events"]))
+    .v2("/api/v2/runs/{run_id}/timeline")
+    .doc(
+        "Returns the events of a run, oldest first: all of them, unless `since` or `after` says otherwise. Servers that do \
+         not know these two ignore them and answer the whole list.",
+    )
+    .params(&[
+        RUN_ID,
+        Param::query(
+            "since",
+            ParamType::Timestamp,
+            "Only events at or after this timestamp, where the server knows this parameter.",
+        )
+        .keyword(),
+        Param::query(
+            "after",
+            ParamType::Id,
+            "Only events that follow the one of this identifier, where the server knows this parameter.",
+        )
+        .keyword(),
+    ])
+    .bridges(&[Bridge::TimelineOfUnknownRun]);
+
 pub(crate) const CHAPTER: Chapter = Chapter {
     title: "Runs",
     models: &[&RUN_EVENT, &RUN],
     operations: &[
-        Operation::get("list_runs", "/api/runs", Returns::List(&RUN, &["runs"]))
-            .v2("/api/v2/runs")
-            .doc(
-                "Lists runs, newest first. Servers answer 50 at the most unless `limit` says otherwise, and do not say whether \
-                 there are others: `iter_runs` gives all.",
-            )
-            .params(&[
-                Param::query("project_id", ParamType::Id, "Only runs of this project."),
-                Param::query("status", ParamType::Str, "Only runs in this state.").known(STATUSES),
-                Param::query("limit", ParamType::Int, "How many at most: 1 to 1000; the server's default is 50.").keyword(),
-                Param::query("offset", ParamType::Int, "How many to skip: 0 or more.").keyword(),
-            ])
-            .paged("iter_runs", 1000),
+        LIST_RUNS,
         GET_RUN,
         Operation::post("create_run", "/api/runs", Returns::Model(&RUN))
             .answers(201)
@@ -110,28 +139,7 @@ pub(crate) const CHAPTER: Chapter = Chapter {
             )
             .params(&[RUN_ID])
             .bridges(&[Bridge::NotFoundOrWrongState("replayed")]),
-        Operation::get("get_run_timeline", "/api/runs/{run_id}/timeline", Returns::List(&RUN_EVENT, &["events"]))
-            .v2("/api/v2/runs/{run_id}/timeline")
-            .doc(
-                "Returns the events of a run, oldest first: all of them, unless `since` or `after` says otherwise. Servers that do \
-                 not know these two ignore them and answer the whole list.",
-            )
-            .params(&[
-                RUN_ID,
-                Param::query(
-                    "since",
-                    ParamType::Timestamp,
-                    "Only events at or after this timestamp, where the server knows this parameter.",
-                )
-                .keyword(),
-                Param::query(
-                    "after",
-                    ParamType::Id,
-                    "Only events that follow the one of this identifier, where the server knows this parameter.",
-                )
-                .keyword(),
-            ])
-            .bridges(&[Bridge::TimelineOfUnknownRun]),
+        GET_RUN_TIMELINE,
         Operation::post("create_run_event", "/api/runs/{run_id}/events", Returns::Model(&RUN_EVENT))
             .answers(201)
             .v2("/api/v2/runs/{run_id}/events")

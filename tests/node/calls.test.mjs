@@ -2,28 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { APIConnectionError, APITimeoutError, AutonomiClient, ConfigError, EventStream } from 'loki-mode-sdk';
 import { clearEnvironment } from './support/binaries.mjs';
-import { FaultServer } from './support/fault-server.mjs';
+import { client, server } from './support/served.mjs';
 
 clearEnvironment();
-
-let server;
-const clients = [];
-function client(baseUrl, options = {}) {
-  const made = new AutonomiClient({ baseUrl, ...options });
-  clients.push(made);
-  return made;
-}
-before(() => {
-  server = new FaultServer();
-});
-afterEach(() => {
-  for (const made of clients.splice(0)) made.close();
-});
-after(() => server.stop());
 
 describe('AbortSignal', () => {
   it('one that is aborted already sends nothing', async () => {

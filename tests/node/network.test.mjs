@@ -3,30 +3,17 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { after, afterEach, before, describe, it } from 'node:test';
-import { APIConnectionError, AutonomiClient, ConfigError } from 'loki-mode-sdk';
+import { afterEach, describe, it } from 'node:test';
+import { APIConnectionError, ConfigError } from 'loki-mode-sdk';
 import { clearEnvironment } from './support/binaries.mjs';
-import { FaultServer } from './support/fault-server.mjs';
+import { client as served, server } from './support/served.mjs';
 
 clearEnvironment();
 
 const UP = { json: { status: 'up' } };
 
-let server;
-const clients = [];
-function client(baseUrl, options = {}) {
-  const made = new AutonomiClient({ baseUrl, maxRetries: 0, timeout: 20_000, ...options });
-  clients.push(made);
-  return made;
-}
-before(() => {
-  server = new FaultServer();
-});
-afterEach(() => {
-  for (const made of clients.splice(0)) made.close();
-  clearEnvironment();
-});
-after(() => server.stop());
+const client = (baseUrl, options) => served(baseUrl, { maxRetries: 0, timeout: 20_000, ...options });
+afterEach(() => clearEnvironment());
 
 describe('TLS', () => {
   it('trusts what caFile adds, and nothing that is not vouched for', async () => {

@@ -1,43 +1,14 @@
-// How a client is set up: its options, the token and whoever provides it, and clients that are derived from another.
+// How a client is set up: its options, and clients that are derived from another.
 
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { APITimeoutError, AutonomiClient, ConfigError, DecodeError, EventStream } from 'loki-mode-sdk';
 import { clearEnvironment } from './support/binaries.mjs';
-import { FaultServer } from './support/fault-server.mjs';
+import { client, PROJECT, sent, server } from './support/served.mjs';
 
 clearEnvironment();
-
-let server;
-const clients = [];
-function client(baseUrl, options = {}) {
-  const made = new AutonomiClient({ baseUrl, ...options });
-  clients.push(made);
-  return made;
-}
-before(() => {
-  server = new FaultServer();
-});
-afterEach(() => {
-  for (const made of clients.splice(0)) made.close();
-});
-after(() => server.stop());
-
-const PROJECT = { id: 1, name: 'a', status: 'active', created_at: '', updated_at: '' };
-
-/** Has a server listen; gives its URL. */
-async function listening(httpServer) {
-  await new Promise((resolve) => httpServer.listen(0, '127.0.0.1', resolve));
-  return `http://127.0.0.1:${httpServer.address().port}`;
-}
-
-/** The values of this header in the requests that have arrived. */
-async function sent(name) {
-  return (await server.recorded()).requests.map((request) => request.headers[name]);
-}
 
 describe('options of a client', () => {
   const refused = [
@@ -168,167 +139,6 @@ describe('options of a client', () => {
   });
 });
 
-describe('a token provider', () => {
-  it('is asked before each attempt, retries included', async () => {
-    const busy = { status: 503, headers: { 'retry-after': '0' }, json: { detail: 'busy' } };
-    const baseUrl = await server.serve([busy, { json: {}, repeat: 2 }]);
-    let asked = 0;
-    const sdk = client(baseUrl, { token: () => `loki_${++asked}` });
-    await sdk.getStatus();
-    await sdk.getStatus();
-    assert.deepEqual(await sent('authorization'), ['Bearer loki_1', 'Bearer loki_2', 'Bearer loki_3']);
-  });
-
-  it('may be asynchronous, and serves calls side by side', async () => {
-    const baseUrl = await server.serve([{ json: {}, repeat: 50 }]);
-    let asked = 0;
-    const sdk = client(baseUrl, {
-      token: async () => {
-        const number = ++asked;
-        await new Promise((resolve) => setTimeout(resolve, 5));
-        return `loki_${number}`;
-      },
-    });
-    await Promise.all(Array.from({ length: 50 }, () => sdk.getStatus()));
-    assert.equal(new Set(await sent('authorization')).size, 50);
-  });
-
-  it('is asked once more after a 401, and then it is one', async () => {
-    const denied = { status: 401, json: { detail: 'Invalid token' } };
-    const baseUrl = await server.serve([denied, { json: {} }, denied, denied]);
-    let asked = 0;
-    const sdk = client(baseUrl, { token: () => `loki_${++asked}`, maxRetries: 0 });
-    await sdk.getStatus();
-    await assert.rejects(sdk.getStatus(), { name: 'AuthenticationError', attempts: 2 });
-    assert.equal(asked, 4);
-  });
-
-  it('that fails ends the call with that very error', async () => {
-    const baseUrl = await server.serve([
-      { status: 503, headers: { 'retry-after': '0' }, json: {} },
-      { json: {} },
-    ]);
-    const reason = new Error('the vault is sealed');
-    const sdk = client(baseUrl);
-    sdk.setToken(() => {
-      throw reason;
-    });
-    await assert.rejects(sdk.getStatus(), (error) => error === reason);
-    let asked = 0;
-    sdk.setToken(async () => {
-      if (++asked === 2) throw undefined;
-      return 'loki_x';
-    });
-    await assert.rejects(sdk.getStatus(), (error) => error === undefined);
-    assert.equal((await server.recorded()).requests.length, 1);
-    await sdk.getStatus();
-  });
-
-  it('that gives something else is told so', async () => {
-    const sdk = client(await server.serve([]), { maxRetries: 0 });
-    for (const [given, message] of [
-      [undefined, 'the token provider must give a string, not undefined'],
-      [Promise.resolve(5), 'the token provider must give a string, not an integer'],
-      ['a b', /`token` contains a blank/],
-    ]) {
-      sdk.setToken(() => given);
-      await assert.rejects(sdk.getStatus(), { name: 'ConfigError', param: 'token', message });
-    }
-    assert.deepEqual((await server.recorded()).requests, []);
-  });
-
-  it('has no longer than the call', async () => {
-    const sdk = client(await server.serve([]), { token: () => new Promise(() => {}) });
-    await assert.rejects(sdk.getStatus({ timeout: 50 }), (error) => {
-      assert.ok(error instanceof APITimeoutError);
-      assert.match(error.message, /token provider/);
-      assert.equal(error.maybeExecuted, false);
-      return true;
-    });
-  });
-
-  it('does not hold up an abort or a close', async () => {
-    let asked;
-    const wasAsked = new Promise((resolve) => {
-      asked = resolve;
-    });
-    const sdk = client(await server.serve([]), {
-      token: () => {
-        asked();
-        return new Promise(() => {});
-      },
-    });
-    const controller = new AbortController();
-    const aborted = assert.rejects(sdk.getStatus({ signal: controller.signal }), { name: 'AbortError' });
-    await wasAsked;
-    controller.abort();
-    await aborted;
-    const closed = assert.rejects(sdk.getStatus(), /closed/);
-    sdk.close();
-    await closed;
-  });
-
-  // More calls than there are threads: each waits for its token, and each token for a call of its own. Then as many as
-  // there are threads are refused at once, and wait again.
-  it('may make calls with another client, also where all calls wait for it', async () => {
-    const threads = 256;
-    const refused = new Map();
-    const answers = createServer((request, response) => {
-      const isFirst = !refused.has(request.url);
-      response.writeHead(isFirst ? 401 : 200, { 'content-type': 'application/json' });
-      if (!isFirst) return response.end(JSON.stringify(PROJECT));
-      refused.set(request.url, response);
-      if (refused.size < threads) return;
-      for (const waiting of refused.values()) waiting.end('{"detail":"no"}');
-    });
-    const tokens = createServer((_, response) => {
-      response.writeHead(200, { 'content-type': 'application/json' });
-      response.end(JSON.stringify({ token: 'loki_x' }));
-    });
-    const [baseUrl, tokenUrl] = await Promise.all([listening(answers), listening(tokens)]);
-    const vault = client(tokenUrl);
-    let asked = 0;
-    const sdk = client(baseUrl, {
-      token: async () => {
-        asked++;
-        return (await vault.getStatus()).token;
-      },
-    });
-    const calls = Array.from({ length: 1200 }, (_, id) => sdk.getProject(id));
-    const outcomes = await Promise.allSettled(calls);
-    assert.deepEqual(outcomes.filter(({ status }) => status === 'rejected').slice(0, 3), []);
-    // Before the first attempt of each, and once more after its 401.
-    assert.equal(asked, 2400);
-    answers.close();
-    tokens.close();
-  });
-
-  it('counts as a part of the call', async () => {
-    const baseUrl = await server.serve([{ faults: { hold: true } }]);
-    const token = () => new Promise((resolve) => setTimeout(resolve, 200, 'loki_x'));
-    const began = performance.now();
-    await assert.rejects(client(baseUrl, { token }).getStatus({ timeout: 400 }), (error) => {
-      assert.ok(error instanceof APITimeoutError);
-      // What was asked for is said, not what the token left of it.
-      assert.match(error.message, /within 0\.4 s$/);
-      return true;
-    });
-    assert.ok(performance.now() - began < 1400);
-  });
-
-  it('may exchange itself for a fixed token', async () => {
-    const baseUrl = await server.serve([{ json: {}, repeat: 2 }]);
-    const sdk = client(baseUrl);
-    sdk.setToken(() => {
-      sdk.setToken('loki_fixed');
-      return 'loki_first';
-    });
-    await sdk.getStatus();
-    await sdk.getStatus();
-    assert.deepEqual(await sent('authorization'), ['Bearer loki_first', 'Bearer loki_fixed']);
-  });
-});
-
 describe('long lines', () => {
   const token = 't'.repeat(65_536);
   const long = 's'.repeat(60_000);
@@ -392,40 +202,6 @@ describe('Retry-After', () => {
         return true;
       });
     }
-  });
-});
-
-describe('setToken', () => {
-  it('exchanges and takes away the token of a client in use', async () => {
-    const baseUrl = await server.serve([{ json: {}, repeat: 3 }]);
-    const sdk = client(baseUrl, { token: 'loki_a' });
-    await sdk.getStatus();
-    sdk.setToken('loki_b');
-    await sdk.getStatus();
-    sdk.setToken(undefined);
-    await sdk.getStatus();
-    assert.deepEqual(await sent('authorization'), ['Bearer loki_a', 'Bearer loki_b', undefined]);
-  });
-
-  it('keeps the old one if the new one is no good', async () => {
-    const baseUrl = await server.serve([{ json: {} }]);
-    const sdk = client(baseUrl, { token: 'loki_a' });
-    for (const bad of ['', 'a\n', 5, {}]) {
-      assert.throws(() => sdk.setToken(bad), { name: 'ConfigError', param: 'token' });
-    }
-    await sdk.getStatus();
-    assert.deepEqual(await sent('authorization'), ['Bearer loki_a']);
-  });
-
-  it('is seen by the retry of a call under way', async () => {
-    const busy = { status: 503, headers: { 'retry-after': '1' }, json: {} };
-    const baseUrl = await server.serve([busy, { json: {} }]);
-    const sdk = client(baseUrl, { token: 'loki_a' });
-    const call = sdk.getStatus();
-    await server.arrived(1);
-    sdk.setToken('loki_b');
-    await call;
-    assert.deepEqual(await sent('authorization'), ['Bearer loki_a', 'Bearer loki_b']);
   });
 });
 
@@ -495,60 +271,5 @@ describe('withOptions', () => {
     }
     assert.throws(() => sdk.withOptions({ baseUrl: 'http://b' }), /withOptions has no option baseUrl/);
     assert.throws(() => sdk.withOptions(), ConfigError);
-  });
-});
-
-describe('raw', () => {
-  it('gives status, headers and attempts beside the data', async () => {
-    const headers = { 'x-many': '1', 'x-bytes': 'grün' };
-    const busy = { status: 503, headers: { 'retry-after': '0' }, json: {} };
-    const baseUrl = await server.serve([busy, { status: 202, json: { status: 'up' }, headers }]);
-    const answer = await client(baseUrl).raw.getStatus();
-    assert.deepEqual(answer.data, { status: 'up' });
-    assert.equal(answer.status, 202);
-    assert.equal(answer.attempts, 2);
-    assert.equal(answer.headers.get('X-Many'), '1');
-    assert.equal(answer.headers.get('x-bytes'), Buffer.from('grün').toString('latin1'));
-    assert.equal(answer.headers.get('content-type'), 'application/json');
-  });
-
-  it('has every method, with the same arguments', async () => {
-    const sdk = client(await server.serve([]));
-    const own = Object.getOwnPropertyNames(AutonomiClient.prototype);
-    const others = ['constructor', 'raw', 'withOptions', 'setToken', 'baseUrl', 'close', 'events', 'watch'];
-    others.push('waitForRun', 'rotateAndStore', 'temporaryApiKey');
-    const calls = own.filter((name) => !others.includes(name) && !name.startsWith('iter'));
-    assert.deepEqual(Object.keys(sdk.raw).sort(), calls.sort());
-    assert.equal(sdk.raw, sdk.raw);
-
-    const examples = [
-      ['createProject', ['name', 'why', { tenantId: 7 }], PROJECT],
-      ['listRuns', [1, 'running', { limit: 5, offset: 6 }], []],
-      ['queryAudit', [{ start_date: '2026-02-01', limit: 5 }, { headers: { 'x-a': 'b' } }], []],
-      ['deleteApiKey', ['ci'], null],
-    ];
-    for (const [method, args, json] of examples) {
-      const caller = client(await server.serve([{ json, repeat: 2 }]));
-      const data = await caller[method](...args);
-      assert.deepEqual((await caller.raw[method](...args)).data, data, method);
-      const [first, second] = (await server.recorded()).requests;
-      const same = { connection: 0, pause_ms: 0 };
-      assert.deepEqual({ ...second, ...same }, { ...first, ...same }, method);
-    }
-  });
-
-  it('checks arguments and fails as the method does', async () => {
-    const sdk = client(await server.serve([{ status: 404, json: { detail: 'no' } }]));
-    await assert.rejects(sdk.raw.getProject(), { name: 'TypeError', message: /projectId is missing/ });
-    await assert.rejects(sdk.raw.listRuns(1, 'a', { limti: 1 }), /listRuns has no option limti/);
-    await assert.rejects(sdk.raw.getProject(7), { name: 'NotFoundError' });
-  });
-
-  it('masks the secrets of a new key in print', async () => {
-    const key = { id: 'a', name: 'ci', scopes: [], created_at: 'now', token: 'loki_canary' };
-    const sdk = client(await server.serve([{ status: 201, json: key }]));
-    const answer = await sdk.raw.createApiKey('ci');
-    assert.equal(answer.data.token, 'loki_canary');
-    assert.ok(!inspect(answer, { depth: Number.POSITIVE_INFINITY }).includes('canary'));
   });
 });

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use loki_mode_spec::{FieldType, Known, Model, Presence, Returns, STREAMS, models, operations};
 use serde::Serialize;
 
-use super::{summary_and_rest, with_known};
+use super::summary_and_rest;
+use crate::sentences::with_known;
 
 /// The models that are classes: those of which operations and streams give instances, alone, in lists or inside of others.
 pub(super) fn classes() -> Vec<&'static Model> {

@@ -3,7 +3,8 @@
 use loki_mode_spec::{Operation, Paging, Param, operations};
 use serde::Serialize;
 
-use super::{parameter, params_known, tuple, with_known, wrap, wrapped_hanging};
+use super::{endpoint, parameter, params_known, tuple, wrap, wrapped_hanging};
+use crate::sentences::with_known;
 
 /// A method that goes through a list.
 #[derive(Serialize)]
@@ -59,17 +60,10 @@ fn docstring(operation: &'static Operation, paging: Paging, items: &str, aio: bo
     let pad = " ".repeat(INDENT);
     let iterator = if aio { "an asynchronous iterator" } else { "an iterator" };
     let summary = format!("Returns {iterator} of everything that `{}` lists.", operation.name);
-    let method = operation.method.as_str();
-    let endpoint = match operation.v2_path {
-        Some(path) => {
-            format!("Endpoint: `{method} {}` (deployed servers: `{method} {path}`).", operation.path)
-        }
-        None => format!("Endpoint: `{method} {}`.", operation.path),
-    };
     let explained = "A page is asked for when its first item is wanted. What is added or removed meanwhile neither repeats \
                      other items nor hides them.";
     let mut text = format!("{}\n", wrap(&summary, INDENT + 3, INDENT));
-    for paragraph in [explained, &endpoint] {
+    for paragraph in [explained, &endpoint(operation)] {
         text.push_str(&format!("\n{pad}{}\n", wrap(paragraph, INDENT, INDENT)));
     }
     text.push_str(&format!("\n{pad}Args:\n"));

@@ -7,6 +7,7 @@ use super::paging;
 use super::parameters::{keywords, options_interface, param_doc, param_type, positional};
 use super::text::{comment, fitted, reworded};
 use crate::names::camel_case;
+use crate::sentences::endpoint;
 
 /// One method of the client.
 #[derive(Serialize)]
@@ -147,15 +148,6 @@ fn method_doc(operation: &'static Operation) -> String {
             .push("@throws TypeError if an argument is of the wrong type; nothing is sent then.".to_owned());
     }
     comment(2, &paragraphs)
-}
-
-/// Where a call goes.
-pub(super) fn endpoint(operation: &Operation) -> String {
-    let method = operation.method.as_str();
-    match operation.v2_path {
-        Some(v2) => format!("`{method} {}`, on deployed servers `{method} {v2}`.", operation.path),
-        None => format!("`{method} {}`.", operation.path),
-    }
 }
 
 fn returns_doc(operation: &Operation) -> String {

@@ -3,10 +3,11 @@
 use loki_mode_spec::{Need, Operation, Paging, Param, TypeScriptArguments};
 
 use super::interfaces::{TypeDeclaration, input};
-use super::methods::{Method, endpoint};
+use super::methods::Method;
 use super::parameters::{keywords, options_name, param_doc, param_type};
 use super::text::{comment, fitted};
 use crate::names::camel_case;
+use crate::sentences::endpoint;
 
 /// The parameters that say what is listed, and not which page of it.
 fn filters(operation: &'static Operation, paging: Paging) -> impl Iterator<Item = &'static Param> {

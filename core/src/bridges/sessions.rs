@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use loki_mode_spec::{FieldType, Model, Operation, RESTING_SESSION_STATUSES, Returns};
-use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::args::Value;
@@ -24,6 +24,12 @@ pub(crate) fn sessions_from_status(status: &[u8]) -> Option<Vec<String>> {
         #[serde(borrow)]
         provider: Option<&'a RawValue>,
     }
+    #[derive(Serialize)]
+    struct Current<'a> {
+        id: &'a str,
+        status: Option<&'a RawValue>,
+        provider: Option<&'a RawValue>,
+    }
 
     let status: Status<'_> = serde_json::from_slice(status).ok()?;
     if let Some(sessions) = status.sessions {
@@ -32,12 +38,8 @@ pub(crate) fn sessions_from_status(status: &[u8]) -> Option<Vec<String>> {
     if status.active_sessions? == 0 {
         return Some(Vec::new());
     }
-    let or_null = |value: Option<&'_ RawValue>| value.map_or("null", RawValue::get).to_owned();
-    Some(vec![format!(
-        r#"{{"id":"current","status":{},"provider":{}}}"#,
-        or_null(status.status),
-        or_null(status.provider)
-    )])
+    let current = Current { id: "current", status: status.status, provider: status.provider };
+    Some(vec![serde_json::to_string(&current).ok()?])
 }
 
 /// A session object whose identifier is called `id`, everything else kept as it came.

@@ -11,8 +11,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use loki_mode_spec::{GET_RUN_TIMELINE, RUN_EVENT};
 
-use self::ask::{Operations, arguments};
+use self::ask::arguments;
 pub use self::options::{FollowOptions, Until};
 use self::project::Project;
 use self::track::{Stage, Track};
@@ -25,6 +26,7 @@ use super::watermark::Watermark;
 use crate::args::Value;
 use crate::client::Client;
 use crate::error::Error;
+use crate::request::Request;
 use crate::stream::{Batch, Pull, Source, Step, Stream};
 
 /// How many events are handed out at a time.
@@ -40,7 +42,6 @@ enum Filters {
 /// Follows runs.
 struct Follower {
     client: Client,
-    operations: Operations,
     tracks: Vec<Track>,
     project: Option<Project>,
     interval: Duration,
@@ -76,7 +77,6 @@ impl Follower {
         cursor: Option<Cursor>,
         options: &FollowOptions,
     ) -> Result<Stream, Error> {
-        let operations = Operations::find()?;
         if options.poll_interval.is_zero() {
             return Err(Error::config("poll_interval", "`poll_interval` must be above zero"));
         }
@@ -88,7 +88,6 @@ impl Follower {
         let Cursor { runs: mut marks, project: mark } = cursor.unwrap_or_default();
         let mut follower = Follower {
             client,
-            operations,
             tracks: Vec::new(),
             project: project_id.map(|id| Project {
                 id,
@@ -112,12 +111,8 @@ impl Follower {
         let mut position = Cursor { runs: Vec::new(), project: follower.project_mark() };
         for id in run_ids {
             // The id goes into a path: what does not fit there is refused here and not at the first poll.
-            let args = arguments(follower.operations.timeline, vec![("run_id", Some(id.clone()))])?;
-            crate::request::Request::new(
-                follower.operations.timeline,
-                follower.operations.timeline.path,
-                &args,
-            )?;
+            let args = arguments(&GET_RUN_TIMELINE, vec![("run_id", Some(id.clone()))])?;
+            Request::new(&GET_RUN_TIMELINE, GET_RUN_TIMELINE.path, &args)?;
             let text = id.to_text().into_owned();
             if follower.tracks.iter().any(|track| track.id.to_text() == text) {
                 continue;
@@ -157,7 +152,7 @@ impl Follower {
         let (track, events) = self.ready.front()?;
         let (track, begin) = (*track, self.handed);
         let end = events.len().min(begin + BATCH);
-        let batch = Batch::new(events.to_json(begin..end), end - begin, self.operations.event);
+        let batch = Batch::new(events.to_json(begin..end), end - begin, &RUN_EVENT);
         let entries = events.entries[begin..end].iter().map(|entry| (track, entry.clone())).collect();
         pull.position(|position| position.batch = entries);
         self.handed = end;

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::retry::LONGEST_OBEYED;
+
 /// After how many quiet polls in a row a run counts as dormant.
 const DORMANT: u32 = 15;
 
@@ -54,8 +56,6 @@ pub(crate) struct Patience {
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-/// The longest wait that a server may ask for.
-const LONGEST_OBEYED: Duration = Duration::from_secs(120);
 const FIRST_SPACING: Duration = Duration::from_millis(250);
 const LONGEST_SPACING: Duration = Duration::from_secs(10);
 const LEAST_SPACING: Duration = Duration::from_millis(20);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use loki_mode_spec::{GET_RUN, Model, Returns};
+use loki_mode_spec::{GET_RUN, RUN};
 
 use super::cursor::Cursor;
 use super::pace::{Pace, Patience};
@@ -56,9 +56,6 @@ impl Client {
             return Err(Error::config("poll_interval", "`poll_interval` must be above zero"));
         }
         let terms = Terms::new(options.timeout, options.max_retries, &options.headers)?;
-        let Returns::Model(model) = GET_RUN.returns else {
-            return Err(Error::config("operation", "get_run returns no run"));
-        };
         let id = run_id.to_text().into_owned();
         let args = Args::new(&GET_RUN, vec![Some(run_id)])?;
         Request::new(&GET_RUN, GET_RUN.path, &args)?;
@@ -66,7 +63,6 @@ impl Client {
             client: self.clone(),
             id,
             args,
-            model,
             timeout: options.timeout,
             terms,
             pace: Pace::new(options.poll_interval),
@@ -86,7 +82,6 @@ struct Waiter {
     client: Client,
     id: String,
     args: Args,
-    model: &'static Model,
     timeout: Option<Duration>,
     terms: Terms,
     pace: Pace,
@@ -134,7 +129,7 @@ impl Waiter {
         self.trouble = None;
         self.terms.succeeded();
         self.known = Some(state.status.as_deref().unwrap_or("unknown").to_owned());
-        Ok(state.has_ended().then(|| Batch::new(format!("[{run}]"), 1, self.model)))
+        Ok(state.has_ended().then(|| Batch::new(format!("[{run}]"), 1, &RUN)))
     }
 
     /// A look failed.

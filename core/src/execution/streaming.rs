@@ -5,7 +5,8 @@ use std::time::Instant;
 use loki_mode_spec::{Operation, Returns};
 use ureq::http::{HeaderName, HeaderValue};
 
-use super::{Execution, unanswered, wire_method};
+use super::sending::wire_method;
+use super::{Execution, unanswered};
 use crate::attempts::AttemptRecord;
 use crate::call::{CallOptions, Limits};
 use crate::client::Client;

@@ -10,11 +10,9 @@ use std::time::{Duration, Instant};
 use ureq::config::Config;
 use ureq::unversioned::transport::LazyBuffers;
 
-use crate::call::{Limits, Stop};
+use crate::call::{Limits, SLICE, Stop};
 use crate::waiting::is_on_a_fiber;
 
-/// How long a wait lasts before it is asked whether to go on.
-const SLICE: Duration = Duration::from_millis(100);
 /// The shortest wait. A system that counts in milliseconds, or in microseconds, would take a shorter one for zero, which
 /// means to wait for ever.
 const SHORTEST: Duration = Duration::from_millis(1);

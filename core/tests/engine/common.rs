@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use loki_mode_core::stream::{Step, Stream, StreamCall};
 use loki_mode_core::{Args, CallOptions, Client, Error, Options, Response};
 
 /// One request as it came.
@@ -187,3 +188,22 @@ pub(crate) fn call_with(
 
 pub(crate) const PROJECT: &str = r#"{"id":1,"name":"a","status":"active","created_at":"x","updated_at":"x"}"#;
 pub(crate) const RUN: &str = r#"{"id":1,"project_id":1,"status":"running","trigger":"api","started_at":"x"}"#;
+
+/// The ids of the items that a stream gives next; none at the end.
+pub(crate) fn next_ids(stream: &Stream) -> Result<Option<Vec<i64>>, Error> {
+    #[derive(serde::Deserialize)]
+    struct Item {
+        id: i64,
+    }
+    loop {
+        match stream.next(&StreamCall::default()).step? {
+            Step::Items(batch) => {
+                let items: Vec<Item> = serde_json::from_str(batch.json()).unwrap();
+                assert_eq!(items.len(), batch.count());
+                return Ok(Some(items.into_iter().map(|item| item.id).collect()));
+            }
+            Step::Idle => {}
+            Step::End => return Ok(None),
+        }
+    }
+}

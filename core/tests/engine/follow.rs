@@ -5,10 +5,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use loki_mode_core::events::{FollowOptions, Until};
-use loki_mode_core::stream::{Step, Stream, StreamCall};
-use loki_mode_core::{Client, Error, ErrorKind, PathStyle, Value};
+use loki_mode_core::stream::{Stream, StreamCall};
+use loki_mode_core::{Client, ErrorKind, PathStyle, Value};
 
-use crate::common::{Reply, Seen, Server, json, text};
+use crate::common::{Reply, Seen, Server, json, next_ids as next, text};
 
 /// A server with one run, as a test wants it.
 #[derive(Default)]
@@ -67,25 +67,6 @@ fn client(server: &Server) -> Client {
 
 fn quick() -> FollowOptions {
     FollowOptions { poll_interval: Duration::from_millis(20), ..FollowOptions::default() }
-}
-
-/// The ids of the next events; none at the end.
-fn next(stream: &Stream) -> Result<Option<Vec<i64>>, Error> {
-    #[derive(serde::Deserialize)]
-    struct Event {
-        id: i64,
-    }
-    loop {
-        match stream.next(&StreamCall::default()).step? {
-            Step::Items(batch) => {
-                let events: Vec<Event> = serde_json::from_str(batch.json()).unwrap();
-                assert_eq!(events.len(), batch.count());
-                return Ok(Some(events.into_iter().map(|event| event.id).collect()));
-            }
-            Step::Idle => {}
-            Step::End => return Ok(None),
-        }
-    }
 }
 
 fn rest(stream: &Stream) -> Vec<i64> {

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use loki_mode_core::stream::{Step, Stream, StreamCall};
-use loki_mode_core::{Args, Client, Error, Options, PageOptions, PathStyle};
+use loki_mode_core::stream::Stream;
+use loki_mode_core::{Args, Client, Options, PageOptions, PathStyle};
 
-use crate::common::{Reply, Seen, Server, json};
+use crate::common::{Reply, Seen, Server, json, next_ids};
 
 /// What happens to the rows of a list.
 pub(crate) type Change = fn(&mut Vec<i64>);
@@ -83,27 +83,8 @@ pub(crate) fn runs(client: &Client, args: &str, options: PageOptions) -> Stream 
     client.pages(operation, Args::from_json(operation, args).unwrap(), options).unwrap()
 }
 
-/// The ids of the next page; none at the end.
-pub(crate) fn page(stream: &Stream) -> Result<Option<Vec<i64>>, Error> {
-    #[derive(serde::Deserialize)]
-    struct Row {
-        id: i64,
-    }
-    loop {
-        match stream.next(&StreamCall::default()).step? {
-            Step::Items(batch) => {
-                let rows: Vec<Row> = serde_json::from_str(batch.json()).unwrap();
-                assert_eq!(rows.len(), batch.count());
-                return Ok(Some(rows.into_iter().map(|row| row.id).collect()));
-            }
-            Step::Idle => {}
-            Step::End => return Ok(None),
-        }
-    }
-}
-
 pub(crate) fn all(stream: &Stream) -> Vec<i64> {
-    std::iter::from_fn(|| page(stream).unwrap()).flatten().collect()
+    std::iter::from_fn(|| next_ids(stream).unwrap()).flatten().collect()
 }
 
 pub(crate) fn down_from(first: i64) -> Vec<i64> {

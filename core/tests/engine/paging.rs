@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use loki_mode_core::generated::{ListRuns, ListSessionTasks, QueryAudit};
 use loki_mode_core::{Args, Client, ErrorKind, Options, PageOptions, PathStyle};
 
-use crate::common::{Server, json};
-use crate::list_server::{Change, List, all, answer, down_from, page, paged, runs, serve};
+use crate::common::{Server, json, next_ids as page};
+use crate::list_server::{Change, List, all, answer, down_from, paged, runs, serve};
 
 #[test]
 fn a_list_is_gone_through_page_by_page_with_its_filters_and_no_sooner_than_wanted() {

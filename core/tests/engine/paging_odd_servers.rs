@@ -2,8 +2,8 @@
 
 use loki_mode_core::{Client, ErrorKind, Options, PageOptions, PathStyle};
 
-use crate::common::{Server, json};
-use crate::list_server::{Change, List, all, down_from, page, paged, row, runs, serve};
+use crate::common::{Server, json, next_ids as page};
+use crate::list_server::{Change, List, all, down_from, paged, row, runs, serve};
 
 #[test]
 fn servers_that_take_no_notice_are_noticed() {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use loki_mode_spec::{Model, Operation, Returns};
+use loki_mode_spec::Operation;
 
 use super::Follower;
 use super::track::Stage;
@@ -11,29 +11,6 @@ use crate::error::{Error, ErrorKind};
 use crate::events::trouble::{LONGEST_POLL, is_passing};
 use crate::response::Response;
 use crate::stream::Pull;
-
-/// The operations that following is made of.
-pub(super) struct Operations {
-    pub(super) timeline: &'static Operation,
-    pub(super) run: &'static Operation,
-    pub(super) runs: &'static Operation,
-    /// What a timeline is a list of.
-    pub(super) event: &'static Model,
-}
-
-impl Operations {
-    pub(super) fn find() -> Result<Self, Error> {
-        let named = |name: &'static str| {
-            loki_mode_spec::operation(name)
-                .ok_or_else(|| Error::config("operation", format!("{name} is not in the operations table")))
-        };
-        let timeline = named("get_run_timeline")?;
-        let Returns::List(event, _) = timeline.returns else {
-            return Err(Error::config("operation", "get_run_timeline returns no list"));
-        };
-        Ok(Operations { timeline, run: named("get_run")?, runs: named("list_runs")?, event })
-    }
-}
 
 /// Arguments by name; a parameter that the operation does not have is left out.
 pub(super) fn arguments(

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use loki_mode_spec::GET_RUN;
+
 use super::ask::arguments;
 use super::track::{Checked, Stage};
 use super::{Follower, Until};
@@ -15,8 +17,8 @@ impl Follower {
     pub(super) fn check(&mut self, pull: &mut Pull<'_>, at: usize) -> Result<(), Error> {
         let began = Instant::now();
         let id = self.tracks[at].id.clone();
-        let args = arguments(self.operations.run, vec![("run_id", Some(id.clone()))])?;
-        let response = match self.call(pull, self.operations.run, args) {
+        let args = arguments(&GET_RUN, vec![("run_id", Some(id.clone()))])?;
+        let response = match self.call(pull, &GET_RUN, args) {
             Ok(response) => response,
             Err(error) => return self.setback(at, error),
         };

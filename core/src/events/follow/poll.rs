@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use loki_mode_spec::GET_RUN_TIMELINE;
+
 use super::ask::arguments;
 use super::track::Stage;
 use super::{Filters, Follower};
@@ -17,9 +19,9 @@ impl Follower {
         let since = if self.filters == Filters::No || track.whole { None } else { track.begins_at() };
         let since_text = since.map(|since| Value::Str(since.to_string()));
         let named = vec![("run_id", Some(track.id.clone())), ("since", since_text)];
-        let args = arguments(self.operations.timeline, named)?;
+        let args = arguments(&GET_RUN_TIMELINE, named)?;
         let outcome = self
-            .call(pull, self.operations.timeline, args)
+            .call(pull, &GET_RUN_TIMELINE, args)
             .and_then(|response| self.tracks[at].timeline.read(response.body(), || response.payload()));
         let interval = self.interval;
         let news = match outcome {

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use loki_mode_spec::LIST_RUNS;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -54,8 +55,8 @@ impl Follower {
                 ("limit", Some(Value::Int(PAGE))),
                 ("offset", Some(Value::Int(page * PAGE)).filter(|_| page > 0)),
             ];
-            let args = arguments(self.operations.runs, named)?;
-            let response = match self.call(pull, self.operations.runs, args) {
+            let args = arguments(&LIST_RUNS, named)?;
+            let response = match self.call(pull, &LIST_RUNS, args) {
                 Ok(response) => response,
                 Err(error) if self.may_pass(&error) => {
                     let hold = self.hold;

@@ -15,7 +15,8 @@ pub struct LiveOptions {
     pub min_level: Option<String>,
     /// How many of the latest events to begin with. Default: none.
     pub history: Option<u32>,
-    /// The longest that the stream may last; then it fails with [`Error::Timeout`]. Default: without end.
+    /// The longest that the stream may last; then it fails with [`Error::Timeout`](crate::Error::Timeout). Default:
+    /// without end.
     pub timeout: Option<Duration>,
     /// How many failures in a row to connect are waited out; the next one is given out, and the stream can be asked again.
     /// Default: as many as come, once there was a connection.
