@@ -40,7 +40,8 @@ class Helpers(PagedOperations, Operations):
 
         Args:
             run_id: Identifier of the run.
-            timeout: Seconds that are waited at the most. Default: without end.
+            timeout: Seconds that are waited at the most. Default, and for `math.inf`: without
+                end.
             poll_interval: About how many seconds pass from one look at the run to the next.
             max_retries: How many failures in a row are waited out; the next one is raised. Default:
                 as many as come, once the server has answered.

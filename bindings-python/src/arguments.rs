@@ -144,6 +144,15 @@ pub(crate) fn seconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<std::tim
     loki_mode_core::timeout_from_seconds(name, seconds).map_err(|error| errors::raise(value.py(), error))
 }
 
+/// How long something may last that need not end: infinity is "without end".
+pub(crate) fn seconds_or_endless(
+    name: &str,
+    value: &Bound<'_, PyAny>,
+) -> PyResult<Option<std::time::Duration>> {
+    let is_endless = value.cast::<PyFloat>().is_ok_and(|number| number.value() == f64::INFINITY);
+    if is_endless { Ok(None) } else { seconds(name, value).map(Some) }
+}
+
 /// A count: an integer from 0 that fits.
 pub(crate) fn count<T: TryFrom<i64>>(name: &str, value: &Bound<'_, PyAny>) -> PyResult<T> {
     let count = match integer(value)? {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import pickle
 import threading
 import time
@@ -16,13 +17,16 @@ from loki_mode_sdk import (
     APIConnectionError,
     APITimeoutError,
     AsyncAutonomiClient,
+    AsyncLokiClient,
     AuthenticationError,
     AutonomiClient,
     ConfigError,
     ConflictError,
     CreatedApiKey,
+    EventStream,
     KeyRotation,
     KeyRotationError,
+    LokiClient,
     NotFoundError,
     RotatedApiKey,
     Run,
@@ -120,12 +124,48 @@ def test_a_wait_survives_failures_of_the_server(client_of):
     assert client.wait_for_run(7, poll_interval=0.01).status == "completed"
 
 
+@pytest.mark.parametrize("endless", [None, math.inf])
+def test_a_wait_without_end(control_plane, endless):
+    with AutonomiClient(control_plane.base_url, control_plane.TOKEN) as client:
+        run = client.create_run(1)
+        client.cancel_run(run.id)
+        assert client.wait_for_run(run.id, timeout=endless).status == "cancelled"
+        follower = EventStream(client).follow(run.id, timeout=endless)
+        assert [event.event_type for event in follower][-1:] == [event.event_type for event in run_events(client, run)]
+        client.events(timeout=endless).close()
+        client.watch(timeout=endless).close()
+    with LokiClient(control_plane.base_url, control_plane.TOKEN) as loki:
+        loki.subscribe(print, timeout=endless)()
+
+    async def main():
+        async with AsyncAutonomiClient(control_plane.base_url, control_plane.TOKEN) as client:
+            assert (await client.wait_for_run(run.id, timeout=endless)).status == "cancelled"
+        async with AsyncLokiClient(control_plane.base_url, control_plane.TOKEN) as loki:
+            loki.subscribe(print, timeout=endless)()
+
+    asyncio.run(main())
+
+
+def test_a_call_has_an_end(client_of):
+    client = client_of(path_style="guide")
+    for call in (client.get_status, client.iter_runs):
+        with pytest.raises(ConfigError, match="`timeout` must be a finite number of seconds above zero, not inf"):
+            call(timeout=math.inf)
+
+
+def run_events(client, run):
+    return client.get_run_timeline(run.id)[-1:]
+
+
 def test_a_wait_refuses_what_is_no_good(client_of, fault_server):
     client = client_of(path_style="guide")
     for arguments, options, error in [
         ((None,), {}, TypeError),
         (("../x",), {}, ConfigError),
         ((7,), {"timeout": 0}, ConfigError),
+        ((7,), {"timeout": -math.inf}, ConfigError),
+        ((7,), {"timeout": math.nan}, ConfigError),
+        ((7,), {"timeout": "1"}, TypeError),
         ((7,), {"poll_interval": 0}, ConfigError),
         ((7,), {"poll_interval": "1"}, TypeError),
     ]:
