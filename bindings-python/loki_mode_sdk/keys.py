@@ -303,12 +303,15 @@ class TemporaryApiKey(TemporaryKey):
 
     def _remove_after(self, error: BaseException) -> None:
         """Deletes the key, if there is one, where an error ends the block before it has begun."""
+        looks = self._looks(error)
+        if self._created is None and not looks:
+            return
         call = self._hurried()
         try:
             if self._created is not None:
                 self._owner.delete_api_key(self.id, **call)
                 return
-            for pause in self._looks(error):
+            for pause in looks:
                 time.sleep(pause)
                 lost = self._lost(self._owner.list_api_keys(**call))
                 for found in lost:

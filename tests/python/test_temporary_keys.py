@@ -269,6 +269,17 @@ def test_that_nothing_is_known_is_told(server, kind):
         assert records[0].filename == __file__
 
 
+def test_a_wrong_option_is_told_as_for_every_call(server):
+    with AutonomiClient(server.base_url) as client:
+        for option in ({"timeout": "x"}, {"role": 5}, {"description": 5}):
+            with (
+                pytest.raises(TypeError, match=f"{next(iter(option))} must be"),
+                client.temporary_api_key("n", **option),
+            ):
+                pass
+    assert server.asked == []
+
+
 def test_a_description_of_ones_own_has_the_mark_too(server):
     client = AutonomiClient(server.base_url, path_style="guide")
     with client, client.temporary_api_key("n", description="for the report") as key:
