@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import math
 from typing import TYPE_CHECKING
 
 from loki_mode_sdk.aio_streams import AsyncStream
 from loki_mode_sdk.errors import NotFoundError
 from loki_mode_sdk.generated.aio_client import AsyncOperations
 from loki_mode_sdk.generated.aio_paging import AsyncPagedOperations
-from loki_mode_sdk.keys import Rotation, TemporaryKey
+from loki_mode_sdk.keys import HURRY, Rotation, TemporaryKey
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
     from types import TracebackType
     from typing import Any, Callable, TypeVar
 
@@ -40,9 +42,43 @@ class AsyncTemporaryApiKey(TemporaryKey):
         self._owner = owner
 
     async def __aenter__(self: Self) -> Self:
-        self._created = await self._owner.create_api_key(self._name, **self._wanted, **self._call)
-        self.client = self._owner.with_options(token=self._created.token)
+        self._created = None
+        made, cancelled = await _settled(self._owner.create_api_key(self._name, **self._wanted, **self._call))
+        try:
+            self._created = made.result()
+            if cancelled is not None:
+                raise cancelled
+            self.client = self._owner.with_options(token=self._created.token)
+        except BaseException as error:
+            _, again = await _settled(self._remove_after(error))
+            if cancelled is None:
+                cancelled = again
+            if cancelled is None or error is cancelled:
+                raise
+            raise cancelled from error
         return self
+
+    async def _remove_after(self, error: BaseException) -> None:
+        """Deletes the key, if there is one, where an error ends the block before it has begun."""
+        looks = self._looks(error)
+        if self._created is None and not looks:
+            return
+        call = self._hurried()
+        try:
+            if self._created is not None:
+                await self._owner.delete_api_key(self.id, **call)
+                return
+            for pause in looks:
+                await asyncio.sleep(pause)
+                lost = self._lost(await self._owner.list_api_keys(**call))
+                for found in lost:
+                    await self._owner.delete_api_key(found, **call)
+                if lost:
+                    return
+        except NotFoundError:
+            pass
+        except Exception as problem:
+            self._not_deleted(problem)
 
     async def __aexit__(
         self,
@@ -51,15 +87,43 @@ class AsyncTemporaryApiKey(TemporaryKey):
         traceback: TracebackType | None,
     ) -> None:
         await self.client.aclose()
+        deleted, cancelled = await _settled(self._owner.delete_api_key(self.id, **self._call))
+        if deleted.cancelled():
+            # All tasks of the loop were, as at the end of `asyncio.run`.
+            deleted, _ = await _settled(self._owner.delete_api_key(self.id, **self._hurried()))
         try:
-            await self._owner.delete_api_key(self.id, **self._call)
+            deleted.result()
         except NotFoundError:
             # That it is gone is all that is wanted.
             pass
-        except Exception as error:
-            if exc_value is None:
+        except (Exception, asyncio.CancelledError) as error:
+            if exc_value is None and cancelled is None:
                 raise
             self._not_deleted(error)
+        if cancelled is not None:
+            raise cancelled
+
+
+async def _settled(work: Coroutine[Any, Any, Any]) -> tuple[asyncio.Task[Any], asyncio.CancelledError | None]:
+    """Waits until something is done that is not to be left half done, however often the caller is cancelled meanwhile.
+
+    Once the caller is cancelled, it has a few seconds left. Returns the task that has done it, and the cancellation,
+    which is for the caller to raise.
+    """
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(work)
+    cancelled, end = None, math.inf
+    while not task.done():
+        left = end - loop.time()
+        if left <= 0:
+            task.cancel()
+        try:
+            await asyncio.wait([task], timeout=left if 0 < left < math.inf else None)
+        except asyncio.CancelledError as error:
+            if cancelled is None:
+                end = loop.time() + HURRY
+            cancelled = error
+    return task, cancelled
 
 
 class AsyncHelpers(AsyncPagedOperations, AsyncOperations):
@@ -134,7 +198,8 @@ class AsyncHelpers(AsyncPagedOperations, AsyncOperations):
     ) -> AsyncTemporaryApiKey:
         """Returns an API key that exists during an `async with` block.
 
-        What it takes, gives and raises is the same as for `AutonomiClient.temporary_api_key`.
+        What it takes, gives and raises is the same as for `AutonomiClient.temporary_api_key`. A task
+        that is cancelled while the key is made or deleted waits for that, for some seconds at most.
         """
         owner: Any = self
         return AsyncTemporaryApiKey(owner, name, role, scopes, expires_days, description, timeout, max_retries, headers)

@@ -71,7 +71,7 @@ class AsyncLokiClient(AsyncBaseClient, AsyncLokiOperations, AsyncLiveOperations)
             history: How many of the latest events to begin with; servers remember 1000. Default:
                 none.
             timeout: Seconds that the subscription may last; then `on_error` gets an
-                `APITimeoutError`, and it ends. Default: without end.
+                `APITimeoutError`, and it ends. Default, and for `math.inf`: without end.
             max_retries: How many failures in a row to connect are waited out before `on_error`
                 hears of one. Default: as many as come, once there was a connection.
             headers: Headers to send with each request, beside the client's.

@@ -95,8 +95,8 @@ class EventStream:
                 also when the run is in one of them; an empty collection: never, not even when the
                 run has ended. A function: also when it returns true for an event; it is asked when
                 the next event is wanted, that is when this one was dealt with.
-            timeout: Seconds that the iterator may last; then it raises `APITimeoutError`. Default:
-                without end.
+            timeout: Seconds that the iterator may last; then it raises `APITimeoutError`. Default,
+                and for `math.inf`: without end.
             max_retries: How many failures in a row are waited out; the next one is raised, and the
                 iterator can be asked again. Default: as many as come, once the server has answered.
             headers: Headers to send with each request, beside the client's.
@@ -153,8 +153,8 @@ class EventStream:
             poll_interval: About how many seconds pass from one request about a run to the next;
                 less after news, more when it has been quiet for long.
             until: When to stop following a run; see `follow`. A function ends the whole iterator.
-            timeout: Seconds that the iterator may last; then it raises `APITimeoutError`. Default:
-                without end.
+            timeout: Seconds that the iterator may last; then it raises `APITimeoutError`. Default,
+                and for `math.inf`: without end.
             max_retries: How many failures in a row are waited out; the next one is raised, and the
                 iterator can be asked again. Default: as many as come, once the server has answered.
             headers: Headers to send with each request, beside the client's.

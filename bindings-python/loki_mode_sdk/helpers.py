@@ -40,7 +40,8 @@ class Helpers(PagedOperations, Operations):
 
         Args:
             run_id: Identifier of the run.
-            timeout: Seconds that are waited at the most. Default: without end.
+            timeout: Seconds that are waited at the most. Default, and for `math.inf`: without
+                end.
             poll_interval: About how many seconds pass from one look at the run to the next.
             max_retries: How many failures in a row are waited out; the next one is raised. Default:
                 as many as come, once the server has answered.
@@ -149,7 +150,8 @@ class Helpers(PagedOperations, Operations):
 
         It is made at the beginning of the block and deleted at its end, however that ends; if it
         cannot be deleted, for example since the machine is gone, it stops working after
-        `expires_days`.
+        `expires_days`. One that was made though its answer was lost, or though Ctrl-C came meanwhile,
+        is found by a mark in its description, and deleted.
 
         Endpoints: `POST /api/keys` and `DELETE /api/keys/{identifier}` (deployed servers: the same
         below `/api/v2/api-keys`).
@@ -159,7 +161,7 @@ class Helpers(PagedOperations, Operations):
             role: Role of the key.
             scopes: Scopes of the key, instead of a role.
             expires_days: Days until it stops working, should it not be deleted.
-            description: What the key is for.
+            description: What the key is for; a mark of its own is put behind it.
             timeout: Seconds that each of the calls may take, retries included. Default: the
                 client's.
             max_retries: How often a failed attempt is repeated where repeating is safe. Default: the
@@ -172,6 +174,10 @@ class Helpers(PagedOperations, Operations):
         Raises:
             AutonomiError: When the block is entered: the key cannot be made; when it is left
                 without an error: the key cannot be deleted. See the subclasses.
+
+        Warns:
+            RuntimeWarning: The key cannot be deleted, or it is not known whether it was made, where
+                another error is on its way already.
         """
         from loki_mode_sdk.keys import TemporaryApiKey
 

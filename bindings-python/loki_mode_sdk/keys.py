@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from loki_mode_sdk.errors import ConfigError, KeyRotationError, NotFoundError
+import os
+import time
+
+from loki_mode_sdk.errors import APIConnectionError, AutonomiError, ConfigError, KeyRotationError, NotFoundError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable, NoReturn, TypeVar
 
     from loki_mode_sdk.client import AutonomiClient
+    from loki_mode_sdk.generated.models import ApiKey
     from loki_mode_sdk.records import CreatedApiKey, RotatedApiKey
 
     Self = TypeVar("Self", bound="TemporaryApiKey")
@@ -178,6 +182,13 @@ class Step:
         cause.__cause__ = error
 
 
+# Seconds before each look for a key of which the answer was lost: the server may still be making it.
+_LOOKS = (0.0, 1.0)
+
+# Seconds that a call may take at the most that removes what an error has left, and that a cancellation is held up.
+HURRY = 5.0
+
+
 class TemporaryKey:
     """What the temporary keys of both clients have in common."""
 
@@ -194,11 +205,13 @@ class TemporaryKey:
     ) -> None:
         self._name = name
         self._call: dict[str, Any] = {"timeout": timeout, "max_retries": max_retries, "headers": headers}
+        # Names are no proof: one that was lost is known by this, and deleted; no other key has it.
+        mark = f"{'temporary' if description is None else description} [{os.urandom(6).hex()}]"
         self._wanted: dict[str, Any] = {
             "role": role,
             "scopes": scopes,
             "expires_days": expires_days,
-            "description": description,
+            "description": mark if description is None or isinstance(description, str) else description,
         }
         self._created: CreatedApiKey | None = None
 
@@ -223,13 +236,39 @@ class TemporaryKey:
         """The token, to be sent as bearer token."""
         return self.info.token
 
-    def _not_deleted(self, error: Exception) -> None:
+    def _hurried(self) -> dict[str, Any]:
+        """The options of calls that remove what an error has left, while that is on its way."""
+        timeout = self._call["timeout"]
+        return {**self._call, "timeout": HURRY if timeout is None else min(timeout, HURRY)}
+
+    def _looks(self, error: BaseException) -> tuple[float, ...]:
+        """The seconds before each look for a key that may have been made, though its answer was lost."""
+        if isinstance(error, AutonomiError):
+            status = error.status_code
+            is_refused = isinstance(error, ConfigError) or (status is not None and 300 <= status < 500)
+            is_lost = not is_refused and not (isinstance(error, APIConnectionError) and not error.maybe_executed)
+        else:
+            # Ctrl-C, a cancellation, the end of the process; not what a token provider raises.
+            is_lost = not isinstance(error, Exception)
+        return _LOOKS if is_lost else ()
+
+    def _lost(self, listed: list[ApiKey]) -> list[str]:
+        """The identifiers of the keys that were made here."""
+        mine = (self._name, self._wanted["description"])
+        return [key.id for key in listed if (key.name, key.description) == mine]
+
+    def _not_deleted(self, error: BaseException, level: int = 3) -> None:
         """Warns of a key that stays, where another error is on its way already."""
         import warnings
 
-        expires = self.info.get("expires_at")
-        message = f"the temporary API key {self.id} could not be deleted: {error}. It works until {expires}"
-        warnings.warn(message, RuntimeWarning, stacklevel=3)
+        if self._created is None:
+            message = f"it is not known whether the temporary API key {self._name!r} was made: {_reason(error)}"
+        else:
+            expires = self.info.get("expires_at")
+            message = (
+                f"the temporary API key {self.id} could not be deleted: {_reason(error)}. It works until {expires}"
+            )
+        warnings.warn(message, RuntimeWarning, stacklevel=level)
 
     def __repr__(self) -> str:
         shown = "not made yet" if self._created is None else f"id={self._created.id!r}, token='***'"
@@ -253,9 +292,36 @@ class TemporaryApiKey(TemporaryKey):
         self._owner = owner
 
     def __enter__(self: Self) -> Self:
-        self._created = self._owner.create_api_key(self._name, **self._wanted, **self._call)
-        self.client = self._owner.with_options(token=self._created.token)
+        self._created = None
+        try:
+            self._created = self._owner.create_api_key(self._name, **self._wanted, **self._call)
+            self.client = self._owner.with_options(token=self._created.token)
+        except BaseException as error:
+            self._remove_after(error)
+            raise
         return self
+
+    def _remove_after(self, error: BaseException) -> None:
+        """Deletes the key, if there is one, where an error ends the block before it has begun."""
+        looks = self._looks(error)
+        if self._created is None and not looks:
+            return
+        call = self._hurried()
+        try:
+            if self._created is not None:
+                self._owner.delete_api_key(self.id, **call)
+                return
+            for pause in looks:
+                time.sleep(pause)
+                lost = self._lost(self._owner.list_api_keys(**call))
+                for found in lost:
+                    self._owner.delete_api_key(found, **call)
+                if lost:
+                    return
+        except NotFoundError:
+            pass
+        except Exception as problem:
+            self._not_deleted(problem, level=4)
 
     def __exit__(
         self,

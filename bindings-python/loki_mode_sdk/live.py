@@ -46,8 +46,8 @@ class LiveOperations:
                 `error`. Default: all.
             history: How many of the latest events to begin with; servers remember 1000. Default:
                 none.
-            timeout: Seconds that the iterator may last; then it raises `APITimeoutError`. Default:
-                without end.
+            timeout: Seconds that the iterator may last; then it raises `APITimeoutError`. Default,
+                and for `math.inf`: without end.
             max_retries: How many failures in a row to connect are waited out; the next one is
                 raised, and the iterator can be asked again. Default: as many as come, once there
                 was a connection.
@@ -92,8 +92,8 @@ class LiveOperations:
         Args:
             subscribe: What to subscribe to, as JSON. The servers that are known confirm it, and
                 send everything to everybody. Default: nothing is sent.
-            timeout: Seconds that the iterator may last; then it raises `APITimeoutError`. Default:
-                without end.
+            timeout: Seconds that the iterator may last; then it raises `APITimeoutError`. Default,
+                and for `math.inf`: without end.
             max_retries: How many failures in a row to connect are waited out; the next one is
                 raised, and the iterator can be asked again. Default: as many as come, once there
                 was a connection.

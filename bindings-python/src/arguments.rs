@@ -134,14 +134,35 @@ pub(crate) fn json(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
 
 /// A number of seconds.
 pub(crate) fn seconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<std::time::Duration> {
-    if value.is_instance_of::<PyBool>()
-        || !(value.is_instance_of::<PyInt>() || value.is_instance_of::<PyFloat>())
-    {
+    let seconds = number_of_seconds(name, value)?;
+    loki_mode_core::timeout_from_seconds(name, seconds).map_err(|error| errors::raise(value.py(), error))
+}
+
+/// How long something may last that need not end: infinity is "without end".
+pub(crate) fn seconds_or_endless(
+    name: &str,
+    value: &Bound<'_, PyAny>,
+) -> PyResult<Option<std::time::Duration>> {
+    let is_endless = number_of_seconds(name, value)? == f64::INFINITY;
+    if is_endless { Ok(None) } else { seconds(name, value).map(Some) }
+}
+
+/// The number, or what says of itself that it is one (`__float__`, as those of NumPy do, or `__index__`).
+fn number_of_seconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
+    let py = value.py();
+    if let Ok(number) = value.cast_exact::<PyFloat>() {
+        return Ok(number.value());
+    }
+    let is_number = value.hasattr(intern!(py, "__float__"))? || value.hasattr(intern!(py, "__index__"))?;
+    if value.is_instance_of::<PyBool>() || !is_number {
         return Err(mismatch(name, "a number of seconds", value));
     }
-    // An integer too large for a float is as good as infinity.
-    let seconds = value.extract::<f64>().unwrap_or(f64::INFINITY);
-    loki_mode_core::timeout_from_seconds(name, seconds).map_err(|error| errors::raise(value.py(), error))
+    match call(&py.get_type::<PyFloat>(), (value,), None) {
+        Ok(number) => number.extract(),
+        // An integer too large for a float is as good as infinity.
+        Err(error) if error.is_instance_of::<pyo3::exceptions::PyOverflowError>(py) => Ok(f64::INFINITY),
+        Err(error) => Err(error),
+    }
 }
 
 /// A count: an integer from 0 that fits.

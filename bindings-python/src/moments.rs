@@ -48,7 +48,9 @@ pub(crate) fn parse_timestamp<'py>(text: &Bound<'py, PyAny>) -> PyResult<Bound<'
 /// The moment, if the text is one.
 fn read<'py>(text: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyDateTime>>> {
     let py = text.py();
-    let Some(moment) = events::parse_timestamp_in_utc(&text.to_string_lossy()) else { return Ok(None) };
+    let moment = events::parse_timestamp_in_utc(&text.to_string_lossy());
+    // Python has no year before the first.
+    let Some(moment) = moment.filter(|moment| moment.year() >= 1) else { return Ok(None) };
     let narrow = |number: i8| u8::try_from(number).unwrap_or(0);
     PyDateTime::new(
         py,

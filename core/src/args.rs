@@ -168,7 +168,7 @@ impl Args {
             }
         }
         for (param, value) in operation.params.iter().zip(&values) {
-            check(operation, param, value.as_ref())?;
+            check(param, value.as_ref())?;
         }
         for index in 0..values.len() {
             let param = &operation.params[index];
@@ -256,13 +256,11 @@ fn is_default(param: &Param, value: &Value) -> bool {
     default(param).as_ref() == Some(value)
 }
 
-fn check(operation: &Operation, param: &Param, value: Option<&Value>) -> Result<(), Error> {
+fn check(param: &Param, value: Option<&Value>) -> Result<(), Error> {
     let name = param.name;
     let Some(value) = value else {
         return match param.need {
-            Need::Required => {
-                Err(Error::argument(name, format!("`{name}` is missing: {} needs it", operation.name)))
-            }
+            Need::Required => Err(Error::argument(name, format!("`{name}` is missing: it is required"))),
             Need::Optional | Need::DefaultStr(_) | Need::DefaultInt(_) => Ok(()),
         };
     };
@@ -314,7 +312,7 @@ mod tests {
         let error = Args::from_json(operation("get_project"), "[1.5]").unwrap_err();
         assert_eq!(error.details().param.as_deref(), Some("project_id"));
         let error = Args::from_json(operation("get_project"), "[]").unwrap_err();
-        assert_eq!(error.to_string(), "`project_id` is missing: get_project needs it");
+        assert_eq!(error.to_string(), "`project_id` is missing: it is required");
         let error = Args::from_json(operation("create_api_key"), r#"["k", null, [1]]"#).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -149,7 +149,10 @@ pub fn timeout_from_seconds(param: &str, seconds: f64) -> Result<Duration, Error
         // Beyond 30 years the clock arithmetic would overflow on some platforms, and nobody waits that long.
         return Ok(Duration::from_secs_f64(seconds.clamp(0.001, 1e9)));
     }
-    Err(Error::config(param, format!("`{param}` must be a number of seconds above zero, not {seconds}")))
+    Err(Error::config(
+        param,
+        format!("`{param}` must be a finite number of seconds above zero, not {seconds}"),
+    ))
 }
 
 impl Options {

@@ -2,10 +2,12 @@
 //! none of it.
 
 use std::fmt;
+use std::io::Read;
 use std::time::Duration;
 
 use crate::config::{Options, PathStyle, timeout_from_seconds};
 use crate::error::{Error, ErrorInfo};
+use crate::headers::MAX_BYTES;
 use crate::request::BaseUrl;
 use crate::token::Token;
 use crate::transport;
@@ -101,16 +103,32 @@ fn token(value: Option<String>, file: Option<String>) -> Result<Option<String>, 
         }
         (Some(token), None) => (token, Box::new(|error| renamed(error, "token", TOKEN))),
         (None, Some(path)) => {
-            let text = std::fs::read_to_string(&path).map_err(|error| {
-                Error::config(TOKEN_FILE, format!("{TOKEN_FILE}: {path} cannot be read: {error}"))
+            let token = content(&path).map_err(|problem| {
+                Error::config(TOKEN_FILE, format!("{TOKEN_FILE}: {path} cannot be read: {problem}"))
             })?;
-            let token = text.trim_end_matches(['\r', '\n']).to_owned();
             let subject = format!("{TOKEN_FILE}: what is in {path}");
             (token, Box::new(move |error| in_words(error, "token", TOKEN_FILE, &subject)))
         }
     };
     Token::new(token.as_str()).validate().map_err(problem_of)?;
     Ok(Some(token))
+}
+
+/// How many bytes of a token file may be something else than the token.
+const PADDING: u64 = 1024;
+
+/// The text in a file, without what editors and shells put around it.
+fn content(path: &str) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    // More than a token may have; devices and pipes have no end.
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    file.take(MAX_BYTES as u64 + 1 + PADDING).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let text = std::str::from_utf8(bytes).map_err(|_| {
+        let is_utf16 = [&b"\xff\xfe"[..], b"\xfe\xff"].iter().any(|mark| bytes.starts_with(mark));
+        if is_utf16 { "it is UTF-16; write it as UTF-8" } else { "it is not UTF-8 text" }
+    })?;
+    Ok(text.trim_matches(|letter: char| letter.is_ascii_whitespace()).to_owned())
 }
 
 fn wrong(name: &str, expected: &str, value: &str) -> Error {
@@ -250,15 +268,25 @@ mod tests {
         assert_eq!(read(&[(TOKEN_FILE, &path)], &[]).unwrap().token.as_deref(), Some("loki_x"));
         let (_, message) = problem(&[(TOKEN_FILE, &path), (TOKEN, "loki_y")]);
         assert!(message.contains(TOKEN) && message.contains(TOKEN_FILE) && message.contains("both"));
-        for content in ["", "\n", "canary two", "canary\ncanary"] {
+        for content in ["\u{feff}loki_x\r\n", "\n  loki_x\t\n"] {
+            std::fs::write(&path, content).unwrap();
+            assert_eq!(read(&[(TOKEN_FILE, &path)], &[]).unwrap().token.as_deref(), Some("loki_x"));
+        }
+        let endless = "canary".repeat(20_000);
+        for content in ["", "\n", "\u{feff}", "canary two", "canary\ncanary", "Bearer canary", &endless] {
             std::fs::write(&path, content).unwrap();
             let (param, message) = problem(&[(TOKEN_FILE, &path)]);
             assert_eq!(param, TOKEN_FILE);
             assert!(message.contains(TOKEN_FILE) && message.contains(&path), "{message}");
             assert!(!message.contains("canary"), "{message}");
         }
-        std::fs::write(&path, b"\xff").unwrap();
-        assert!(problem(&[(TOKEN_FILE, &path)]).1.contains(&path));
+        for (content, words) in
+            [(&b"\xff"[..], "not UTF-8"), (b"\xff\xfel\0\n\0", "UTF-16; write it as UTF-8")]
+        {
+            std::fs::write(&path, content).unwrap();
+            let (_, message) = problem(&[(TOKEN_FILE, &path)]);
+            assert!(message.contains(&path) && message.contains(words), "{message}");
+        }
         std::fs::remove_file(path).unwrap();
     }
 

@@ -331,11 +331,10 @@ impl Response {
 
     fn not_as_promised(&self, error: &serde_json::Error) -> Error {
         let message = format!(
-            "{} {}: the answer ({}) is not what {} returns: {error}",
+            "{} {}: the answer ({}) is not what the operation returns: {error}",
             self.operation.method.as_str(),
             self.path,
-            self.status,
-            self.operation.name
+            self.status
         );
         ErrorInfo { status_code: Some(self.status), ..ErrorInfo::new(ErrorKind::Decode, message) }.into()
     }

@@ -110,8 +110,8 @@ impl Response {
         }
         let method = self.operation.method.as_str();
         let message = format!(
-            "{method} {}: the answer ({}) is not what {} returns: {failure}",
-            self.path, self.status, self.operation.name
+            "{method} {}: the answer ({}) is not what the operation returns: {failure}",
+            self.path, self.status
         );
         ErrorInfo {
             status_code: Some(self.status),

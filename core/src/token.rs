@@ -142,6 +142,8 @@ fn check(token: &str) -> Result<(), Error> {
         &too_long
     } else if token.contains(['\r', '\n']) {
         "contains a line break; strip it, for example when it is read from a file"
+    } else if token.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer ")) {
+        "begins with \"Bearer \", which is sent anyway: give what follows it"
     } else if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         "contains a blank, a control character or a character outside ASCII"
     } else {

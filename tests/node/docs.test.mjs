@@ -24,7 +24,9 @@ const ELSEWHERE = {
 // What examples print that do not end by themselves, and what becomes of them where a server does not have it.
 const DASHBOARD = /^a dashboard, which has no live events: watch it, or follow runs\n$/;
 const NO_ROUTE = /this server has no such route/;
+const NO_EVENTS = /^no live events here: 404 \/api\/events\n$/;
 const PRINTED = {
+  'typing.md 2': { guide: /^a task: \w.*\n$/, 'v5.51': NO_EVENTS, 'v9.22': NO_EVENTS },
   'events.md 4': { guide: /^Read the requirements\n$/, 'v5.51': DASHBOARD, 'v9.22': DASHBOARD },
   'events.md 5': { guide: /^\w+[:.]\w+ \{/, 'v5.51': { fails: NO_ROUTE }, 'v9.22': { fails: NO_ROUTE } },
   'events.md 6': /^connected .*task_created .*'Write a page'.*task_moved .*new_status: 'done'/s,

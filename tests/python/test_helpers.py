@@ -1,8 +1,9 @@
-"""What is made of several calls: the end of a run, rotations that lose no token, keys that do not stay."""
+"""What is made of several calls: the end of a run, rotations that lose no token."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import pickle
 import threading
 import time
@@ -16,17 +17,19 @@ from loki_mode_sdk import (
     APIConnectionError,
     APITimeoutError,
     AsyncAutonomiClient,
+    AsyncLokiClient,
     AuthenticationError,
     ConfigError,
     ConflictError,
     CreatedApiKey,
+    EventStream,
     KeyRotation,
     KeyRotationError,
+    LokiClient,
     NotFoundError,
     RotatedApiKey,
     Run,
     ServerError,
-    TemporaryApiKey,
 )
 
 ROTATED = {"new_key": {"id": "new"}, "old_key_id": "old", "token": "loki_new"}
@@ -114,12 +117,48 @@ def test_a_wait_survives_failures_of_the_server(client_of):
     assert client.wait_for_run(7, poll_interval=0.01).status == "completed"
 
 
+@pytest.mark.parametrize("endless", [None, math.inf])
+def test_a_wait_without_end(control_plane, endless):
+    with AutonomiClient(control_plane.base_url, control_plane.TOKEN) as client:
+        run = client.create_run(1)
+        client.cancel_run(run.id)
+        assert client.wait_for_run(run.id, timeout=endless).status == "cancelled"
+        follower = EventStream(client).follow(run.id, timeout=endless)
+        assert [event.event_type for event in follower][-1:] == [event.event_type for event in run_events(client, run)]
+        client.events(timeout=endless).close()
+        client.watch(timeout=endless).close()
+    with LokiClient(control_plane.base_url, control_plane.TOKEN) as loki:
+        loki.subscribe(print, timeout=endless)()
+
+    async def main():
+        async with AsyncAutonomiClient(control_plane.base_url, control_plane.TOKEN) as client:
+            assert (await client.wait_for_run(run.id, timeout=endless)).status == "cancelled"
+        async with AsyncLokiClient(control_plane.base_url, control_plane.TOKEN) as loki:
+            loki.subscribe(print, timeout=endless)()
+
+    asyncio.run(main())
+
+
+def test_a_call_has_an_end(client_of):
+    client = client_of(path_style="guide")
+    for call in (client.get_status, client.iter_runs):
+        with pytest.raises(ConfigError, match="`timeout` must be a finite number of seconds above zero, not inf"):
+            call(timeout=math.inf)
+
+
+def run_events(client, run):
+    return client.get_run_timeline(run.id)[-1:]
+
+
 def test_a_wait_refuses_what_is_no_good(client_of, fault_server):
     client = client_of(path_style="guide")
     for arguments, options, error in [
         ((None,), {}, TypeError),
         (("../x",), {}, ConfigError),
         ((7,), {"timeout": 0}, ConfigError),
+        ((7,), {"timeout": -math.inf}, ConfigError),
+        ((7,), {"timeout": math.nan}, ConfigError),
+        ((7,), {"timeout": "1"}, TypeError),
         ((7,), {"poll_interval": 0}, ConfigError),
         ((7,), {"poll_interval": "1"}, TypeError),
     ]:
@@ -354,63 +393,3 @@ def test_a_token_is_stored_by_what_stands_in_for_a_function(client, key, kind):
     rotation = client.rotate_and_store(key.id, store, delete_old=True)
     store.assert_called_once_with(rotation.token)
     assert rotation.old_key_deleted
-
-
-# ---- temporary keys --------------------------------------------------------------------------------------------------
-
-
-def test_a_temporary_key_is_deleted_at_the_end(client, request):
-    name = f"temporary {time.time_ns()}"
-    with client.temporary_api_key(name, role="viewer") as key:
-        assert isinstance(key, TemporaryApiKey)
-        assert key.id in [listed.id for listed in key.client.list_api_keys()]
-        assert 23 < hours_until(key.info["expires_at"]) < 25
-        assert key.token not in repr(key) + str(key) + repr(key.info) + repr(vars(key))
-        with pytest.raises(TypeError, match="cannot be pickled"):
-            pickle.dumps(key)
-    assert key.id not in key_ids(client)
-    assert not works(client, key.token)
-    with pytest.raises(ConfigError, match="closed"):
-        key.client.list_api_keys()
-
-
-def test_a_temporary_key_is_deleted_after_an_error_and_may_be_gone(client):
-    with pytest.raises(ZeroDivisionError), client.temporary_api_key(f"temporary {time.time_ns()}") as key:
-        raise ZeroDivisionError
-    assert key.id not in key_ids(client)
-    with client.temporary_api_key(f"temporary {time.time_ns()}", scopes=["read"], expires_days=3) as gone:
-        client.delete_api_key(gone.id)
-
-
-def test_a_temporary_key_for_asyncio(control_plane):
-    async def main():
-        async with AsyncAutonomiClient(control_plane.base_url, control_plane.TOKEN) as client:
-            async with client.temporary_api_key(f"temporary {time.time_ns()}") as key:
-                assert key.id in [listed.id for listed in await key.client.list_api_keys()]
-            assert key.id not in [listed.id for listed in await client.list_api_keys()]
-            with pytest.raises(ZeroDivisionError):
-                async with client.temporary_api_key(f"temporary {time.time_ns()}") as key:
-                    raise ZeroDivisionError
-            assert key.id not in [listed.id for listed in await client.list_api_keys()]
-
-    asyncio.run(main())
-
-
-def test_a_temporary_key_that_cannot_be_deleted_is_told(client_of, fault_server):
-    created = {"status": 201, "json": {"id": "tmp", "name": "n", "token": "loki_tmp", "expires_at": "tomorrow"}}
-    failed = {"status": 500, "text": "no"}
-    client = client_of(created, failed, created, failed, path_style="guide", max_retries=0)
-    with pytest.raises(ServerError), client.temporary_api_key("n"):
-        pass
-    warned = pytest.warns(RuntimeWarning, match="API key tmp could not be deleted.*works until tomorrow")
-    with warned, pytest.raises(ZeroDivisionError), client.temporary_api_key("n"):
-        raise ZeroDivisionError
-    assert sent(fault_server) == ["POST /api/keys", "DELETE /api/keys/tmp"] * 2
-
-
-def test_a_temporary_key_is_not_made_before_its_block(client_of, fault_server):
-    key = client_of(path_style="guide").temporary_api_key("n")
-    assert repr(key) == "TemporaryApiKey(not made yet)"
-    with pytest.raises(ConfigError, match="beginning of a `with` block"):
-        key.token  # noqa: B018 - it is asked for, and not there
-    assert sent(fault_server) == []

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
+import re
 import subprocess
 import sys
 import threading
 
 import pytest
 
-from loki_mode_sdk import ConflictError, LokiClient, NotFoundError
+from loki_mode_sdk import ConfigError, ConflictError, DecodeError, LokiClient, NotFoundError
+from loki_mode_sdk.generated.client import Operations
+from loki_mode_sdk.generated.loki import LokiOperations
 from servers import ControlPlane
 
 PATIENCE = 60
@@ -35,6 +39,25 @@ def session(client):
     # The test may have stopped it, or it has come to its end.
     with contextlib.suppress(ConflictError):
         client.stop_session(started.session_id)
+
+
+def test_errors_do_not_name_methods_of_the_other_client(client_of):
+    """Those have other names there: `get_session` is not the `get_session` of `AutonomiClient`."""
+    client = LokiClient(client_of({"text": "?", "repeat": 100}, max_retries=0)._native.base_url, path_style="guide")
+    others = {name for name in dir(Operations) if not name.startswith("_")} - {"events"}
+    for name in dir(LokiOperations):
+        call = getattr(client, name)
+        if name.startswith(("_", "iter_")):
+            continue
+        wanted = [each for each in inspect.signature(call).parameters.values() if each.default is each.empty]
+        if name != "delete_session":  # the one that returns nothing
+            with pytest.raises(DecodeError, match="is not what the operation returns") as caught:
+                call(*("x" for _ in wanted))
+            assert not others & set(re.findall(r"\w+", str(caught.value))), str(caught.value)
+        if wanted:
+            with pytest.raises((TypeError, ConfigError)) as refused:
+                call(*(None for _ in wanted))
+            assert not others & set(re.findall(r"\w+", str(refused.value))), str(refused.value)
 
 
 def test_a_session_from_start_to_stop(client):

@@ -257,6 +257,39 @@ def test_a_dict_that_holds_itself_is_an_error_and_not_a_crash():
         Run(1, config=loop).to_dict()
 
 
+def test_an_instance_that_holds_itself_is_an_error_and_not_a_crash():
+    events: list = []
+    run = Run(1, events=events)
+    events += [run, run, run]
+    for use in (Run.to_dict, pickle.dumps, copy.deepcopy):
+        with pytest.raises(RecursionError, match="nested too deep"):
+            use(run)
+    assert repr(run) == "Run(id=1, events=[Run(...), Run(...), Run(...)])"
+    assert repr(Run(2, config={"of": run})).startswith("Run(id=2, config={'of': Run(id=1, events=[Run(...), ")
+    assert run == run
+    assert copy.copy(run) is run
+    # The counting ends with the error.
+    assert Run.from_dict(Run(3, config={"x": [1]}).to_dict()).config == {"x": [1]}
+
+
+def test_instances_nested_in_instances_are_counted_too():
+    run = Run(0)
+    for _ in range(5000):
+        run = Run(1, config={"of": run})
+    with pytest.raises(RecursionError, match="nested too deep"):
+        run.to_dict()
+    assert len(repr(run)) < 100
+    while run.config:
+        # From the outside, so that its end is not nested either.
+        run = run.config["of"]
+
+
+def test_a_key_without_utf_8_is_kept():
+    data = {"id": 1, "half \ud800": "\udfff"}
+    assert Run.from_dict(data).to_dict() == data
+    assert pickle.loads(pickle.dumps(Run.from_dict(data))).to_dict() == data
+
+
 def test_cycles_through_models_are_collected():
     class Marker:
         pass

@@ -7,10 +7,13 @@ import gzip
 import os
 import threading
 import warnings
+from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
 from loki_mode_sdk import (
+    APITimeoutError,
     AuthenticationError,
     AutonomiClient,
     ConfigError,
@@ -89,9 +92,28 @@ def test_a_date_in_retry_after_is_told_in_seconds(client_of):
         assert 500 < caught.value.retry_after <= 600
 
 
+class LikeNumPy:
+    """As its scalars, most of which are no `float` and no `int`."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __float__(self):
+        return self.value
+
+
+@pytest.mark.parametrize("number", [0.25, Decimal("0.25"), Fraction(1, 4), LikeNumPy(0.25)], ids=type)
+def test_seconds_are_any_number(client_of, number):
+    client = client_of({"faults": {"hold": True}}, timeout=number, max_retries=0)
+    with pytest.raises(APITimeoutError, match=r"0\.25 s"):
+        client.get_status()
+
+
 @pytest.mark.parametrize(
     ("param", "value"),
     [
+        ("timeout", Decimal("NaN")),
+        ("timeout", LikeNumPy(float("inf"))),
         ("timeout", float("nan")),
         ("timeout", float("inf")),
         ("timeout", 10**400),
@@ -119,6 +141,7 @@ def test_a_value_that_is_no_good_is_refused_by_its_name(param, value):
     ("param", "value"),
     [
         ("timeout", True),
+        ("timeout", 5j),
         ("timeout", "5"),
         ("connect_timeout", b"5"),
         ("max_retries", True),

@@ -32,6 +32,7 @@ FORMS = {
     "2026-11-21T23:50:49.642180+01:00": MOMENT,
     "2026-11-21 22:50:49.642180": MOMENT,
     "2026-11-21T22:50:49.642180999Z": MOMENT,
+    "2026-11-21T22:50:49.642180999999Z": MOMENT,
     "2026-11-21": datetime(2026, 11, 21, tzinfo=UTC),
 }
 
@@ -44,7 +45,9 @@ def test_every_form_of_a_timestamp(text):
     assert Project(1, created_at=text).created_at == text
 
 
-@pytest.mark.parametrize("text", ["yesterday", "", "2026-02-30", "2026-11-21T25:00:00", "22:50:49", "1795301387"])
+@pytest.mark.parametrize(
+    "text", ["yesterday", "", "2026-02-30", "2026-11-21T25:00:00", "22:50:49", "1795301387", "0000-01-01"]
+)
 def test_what_is_no_timestamp_is_named(text):
     with pytest.raises(ValueError, match="not a timestamp") as caught:
         parse_timestamp(text)

@@ -71,7 +71,7 @@ impl Terms {
     pub(super) fn read(&mut self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
         match name {
             _ if value.is_none() => {}
-            "timeout" => self.timeout = Some(arguments::seconds(name, value)?),
+            "timeout" => self.timeout = arguments::seconds_or_endless(name, value)?,
             "max_retries" => self.max_retries = Some(arguments::count(name, value)?),
             "headers" => self.headers = headers(value)?,
             _ => return Err(unknown(name)),

@@ -1,5 +1,7 @@
 //! From instances to dicts and back.
 
+use std::cell::Cell;
+
 use loki_mode_spec::{FieldType, Model, Presence};
 use pyo3::exceptions::{PyRecursionError, PyTypeError};
 use pyo3::intern;
@@ -10,28 +12,46 @@ use super::fit::{Misfit, check};
 use super::view::View;
 use crate::generated::models::instance;
 
-/// How deep dicts and lists may be nested: a dict that holds itself ends here.
+/// How deep dicts, lists and instances may be nested: what holds itself ends here.
 const MAX_DEPTH: usize = 500;
 
-fn check_depth(depth: usize) -> PyResult<()> {
-    if depth > MAX_DEPTH {
-        return Err(PyRecursionError::new_err("nested too deep"));
+thread_local! {
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
+/// One level of what is nested, as long as it lives. Counted for the thread and not handed down, since the way from an
+/// instance to those it holds leads through Python.
+pub(super) struct Level;
+
+impl Level {
+    pub(super) fn enter() -> PyResult<Self> {
+        let depth = DEPTH.get();
+        if depth > MAX_DEPTH {
+            return Err(PyRecursionError::new_err("nested too deep"));
+        }
+        DEPTH.set(depth + 1);
+        Ok(Level)
     }
-    Ok(())
+}
+
+impl Drop for Level {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+    }
 }
 
 /// The value with its dicts and lists copied and its model instances turned into dicts.
 ///
 /// What is walked is the copy that nobody else has: another thread may change the original meanwhile.
-pub(super) fn plain<'py>(value: &Bound<'py, PyAny>, depth: usize) -> PyResult<Bound<'py, PyAny>> {
-    check_depth(depth)?;
+pub(super) fn plain<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let _level = Level::enter()?;
     let py = value.py();
     if let Ok(dict) = value.cast::<PyDict>() {
         let copy = dict.copy()?;
         for (key, value) in &copy {
             if may_hold(&value)? {
                 // The key is there already, so that the dict keeps its size while it is walked.
-                copy.set_item(key, plain(&value, depth + 1)?)?;
+                copy.set_item(key, plain(&value)?)?;
             }
         }
         return Ok(copy.into_any());
@@ -39,7 +59,7 @@ pub(super) fn plain<'py>(value: &Bound<'py, PyAny>, depth: usize) -> PyResult<Bo
     if let Ok(list) = value.cast::<PyList>() {
         let copy = PyList::empty(py);
         for value in list {
-            copy.append(plain(&value, depth + 1)?)?;
+            copy.append(plain(&value)?)?;
         }
         return Ok(copy.into_any());
     }
@@ -71,13 +91,13 @@ pub(super) fn is_instance_of(value: &Bound<'_, PyAny>, model: &Model) -> PyResul
 /// An instance from a dict of unknown origin: every value has to be what the table says.
 pub(crate) fn from_dict<'py>(model: &'static Model, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     Making { is_checked: true }
-        .instance(model, data, 0)
+        .instance(model, data)
         .map_err(|misfit| misfit.raised(&format!("{}.from_dict", model.name)))
 }
 
 /// An instance from the dict of another one, as it is: what constructors took is not looked at again.
 pub(crate) fn restored<'py>(model: &'static Model, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    Making { is_checked: false }.instance(model, data, 0).map_err(|misfit| misfit.raised(model.name))
+    Making { is_checked: false }.instance(model, data).map_err(|misfit| misfit.raised(model.name))
 }
 
 /// How instances are made from dicts.
@@ -90,9 +110,8 @@ impl Making {
         &self,
         model: &'static Model,
         data: &Bound<'py, PyAny>,
-        depth: usize,
     ) -> Result<Bound<'py, PyAny>, Misfit> {
-        check_depth(depth)?;
+        let _level = Level::enter()?;
         let py = data.py();
         let Ok(dict) = data.cast::<PyDict>() else { return Err(Misfit::kind("dict", data)) };
         let mut values: Vec<Option<Bound<'py, PyAny>>> = vec![None; model.fields.len()];
@@ -102,15 +121,16 @@ impl Making {
             let Ok(key) = key.cast_into::<PyString>() else {
                 return Err(PyTypeError::new_err(format!("{}: all keys must be str", model.name)).into());
             };
-            let name = key.to_cow()?;
+            // What has no UTF-8, since JSON may name half a surrogate pair, is no field.
+            let name = key.to_string_lossy();
             match model.fields.iter().position(|field| field.wire == name) {
                 Some(index) => {
                     let field = &model.fields[index];
                     // One that is required and null is reported as missing, when all are there.
-                    let made = if value.is_none() { Ok(value) } else { self.field(field.ty, &value, depth) };
+                    let made = if value.is_none() { Ok(value) } else { self.field(field.ty, &value) };
                     values[index] = Some(made.map_err(|misfit| misfit.below(field.wire))?);
                 }
-                None => extra.push((key.clone().unbind(), plain(&value, depth + 1)?.unbind())),
+                None => extra.push((key.clone().unbind(), plain(&value)?.unbind())),
             }
         }
         for (field, value) in model.fields.iter().zip(&values) {
@@ -122,29 +142,22 @@ impl Making {
         Ok(instance(py, model, &mut values.into_iter(), extra)?)
     }
 
-    fn field<'py>(
-        &self,
-        ty: FieldType,
-        value: &Bound<'py, PyAny>,
-        depth: usize,
-    ) -> Result<Bound<'py, PyAny>, Misfit> {
+    fn field<'py>(&self, ty: FieldType, value: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>, Misfit> {
         if self.is_checked {
             check(ty, value)?;
         }
         match ty {
-            FieldType::Model(model) if value.is_instance_of::<PyDict>() => {
-                self.instance(model, value, depth + 1)
-            }
+            FieldType::Model(model) if value.is_instance_of::<PyDict>() => self.instance(model, value),
             FieldType::List(model) if value.is_instance_of::<PyList>() => {
                 let list = PyList::empty(value.py());
                 for (index, item) in value.cast::<PyList>().map_err(PyErr::from)?.iter().enumerate() {
-                    let made = self.field(FieldType::Model(model), &item, depth + 1);
+                    let made = self.field(FieldType::Model(model), &item);
                     list.append(made.map_err(|misfit| misfit.at(index))?)?;
                 }
                 Ok(list.into_any())
             }
             _ if is_model(value)? => Ok(value.clone()),
-            _ => Ok(plain(value, depth + 1)?),
+            _ => Ok(plain(value)?),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Values as `repr` shows them: short, and without what looks like a secret.
 
+use std::cell::RefCell;
+
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
@@ -21,6 +23,35 @@ const SECRET: [&str; 9] = [
     "authorization",
     "credential",
 ];
+
+/// How many instances may be shown within one another: of those further in, nothing would be left after the cuts.
+const NESTED: usize = 60;
+
+thread_local! {
+    static SHOWING: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An instance is being shown by this thread, as long as this lives.
+pub(super) struct Showing;
+
+impl Showing {
+    /// Begins with the instance at this address; `None` if it is being shown already, as one that holds itself is.
+    pub(super) fn begin(address: usize) -> Option<Self> {
+        SHOWING.with_borrow_mut(|all| {
+            if all.len() >= NESTED || all.contains(&address) {
+                return None;
+            }
+            all.push(address);
+            Some(Showing)
+        })
+    }
+}
+
+impl Drop for Showing {
+    fn drop(&mut self) {
+        SHOWING.with_borrow_mut(Vec::pop);
+    }
+}
 
 /// The value, cut.
 pub(super) fn shown(value: &Bound<'_, PyAny>) -> PyResult<String> {

@@ -7,7 +7,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::class::Extra;
 use super::copies::plain;
-use super::shown::{MASK, shown};
+use super::shown::{MASK, Showing, shown};
 
 /// An instance, looked at through the table.
 pub(crate) struct View<'a> {
@@ -23,11 +23,11 @@ impl View<'_> {
         let dict = PyDict::new(py);
         for (index, (field, value)) in self.model.fields.iter().zip(self.values).enumerate() {
             if self.present >> index & 1 == 1 {
-                dict.set_item(field.wire, plain(value.bind(py), 0)?)?;
+                dict.set_item(field.wire, plain(value.bind(py))?)?;
             }
         }
         for (key, value) in self.extra {
-            dict.set_item(key, plain(value.bind(py), 0)?)?;
+            dict.set_item(key, plain(value.bind(py))?)?;
         }
         Ok(dict)
     }
@@ -45,6 +45,9 @@ impl View<'_> {
 
     /// The fields that have a value, long ones cut, secret ones masked.
     pub(crate) fn repr(&self, py: Python<'_>) -> PyResult<String> {
+        let Some(_showing) = Showing::begin(std::ptr::from_ref(self.extra).addr()) else {
+            return Ok(format!("{}(...)", self.model.name));
+        };
         let mut parts = Vec::new();
         for (field, value) in self.model.fields.iter().zip(self.values) {
             let value = value.bind(py);

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use jiff::civil::Date;
+use jiff::civil::{self, Date};
 use jiff::{SignedDuration, Timestamp};
 use loki_mode_spec::Operation;
 use serde::Deserialize;
@@ -13,6 +13,9 @@ use crate::events::{parse_timestamp, parse_timestamp_in_utc};
 
 /// How far a log may be out of order: those who write to it do so side by side.
 const DISORDER: SignedDuration = SignedDuration::from_secs(60);
+
+/// The first day that texts of four digits for the year can name in their order.
+const FIRST_DAY: Date = civil::date(1, 1, 1);
 
 /// Which entries are wanted, where that is more than whole days.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,7 +33,7 @@ pub(crate) fn with_days(operation: &Operation, args: &Args) -> (Args, Option<Spa
     let mut daily = args.clone();
     let mut moment = |name: &str| {
         let bound = bound(args, name)?;
-        let day = bound.day.strftime("%Y-%m-%d").to_string();
+        let day = bound.day.max(FIRST_DAY).strftime("%Y-%m-%d").to_string();
         daily = daily.with(operation, name, Some(Value::Str(day)));
         bound.moment
     };
@@ -104,6 +107,13 @@ mod tests {
         for end in ["9999-12-31", "9999-12-31T23:59:59Z"] {
             let (start, end, span) = days(Some("2026-02-01"), Some(end));
             assert_eq!((start, end, span), (Some("2026-02-01".into()), Some("9999-12-31".into()), None));
+        }
+    }
+
+    #[test]
+    fn what_is_before_the_calendar_of_servers_is_its_first_day() {
+        for start in ["0001-01-01T00:00:00+14:00", "0000-02-01", "-000004-01-01T00:00:00Z"] {
+            assert_eq!(days(Some(start), None).0, Some("0001-01-01".into()), "{start}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! Reading the forms of a timestamp that servers send.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use jiff::civil::{self, DateTime};
 use jiff::tz::TimeZone;
@@ -7,16 +9,28 @@ use jiff::tz::TimeZone;
 use crate::error::Error;
 
 /// Reads the forms that servers send: with `Z`, with an offset, or without either, which means UTC; with or without
-/// fractions of a second; a bare date is its first moment.
+/// fractions of a second, of which nine digits count; a bare date is its first moment.
 pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     // The name of a zone would be passed over, and its clock taken for that of UTC.
     if text.contains('[') {
         return None;
     }
+    let text = &*in_nanoseconds(text);
     text.parse::<Timestamp>().ok().or_else(|| {
         text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
     })
+}
+
+/// The text without the digits of a fraction beyond the ninth.
+fn in_nanoseconds(text: &str) -> Cow<'_, str> {
+    let Some(point) = text.find(['.', ',']) else { return Cow::Borrowed(text) };
+    let fraction = &text[point + 1..];
+    let digits = fraction.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(fraction.len());
+    if digits <= 9 {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{}{}", &text[..point + 10], &fraction[digits..]))
 }
 
 /// The same, as what a calendar and a clock in UTC show.
@@ -69,6 +83,11 @@ mod tests {
         ] {
             assert_eq!(parse_timestamp(form), Some(moment), "{form}");
         }
+        let fine = parse_timestamp("2026-11-21T22:50:49.123456789Z");
+        for form in ["2026-11-21T22:50:49.123456789999Z", "2026-11-21T23:50:49,123456789123456+01:00"] {
+            assert_eq!(parse_timestamp(form), fine, "{form}");
+        }
+        assert_eq!(parse_timestamp("2026-11-21T22:50:49.1234567891x"), None);
         assert_eq!(parse_timestamp("2026-11-21"), parse_timestamp("2026-11-21T00:00:00Z"));
         assert_eq!(parse_timestamp("yesterday"), None);
         assert_eq!(parse_timestamp("2026-11-21T22:50:49[Europe/Berlin]"), None);

@@ -22,6 +22,8 @@ impl Execution<'_> {
     /// `args` has days for dates. Its offset is counted in entries within the span, as its limit is. Only the entries that
     /// are newer than the span have to be read to find it: those that come next are within it, and can be left out by the
     /// server. Where a log is not quite in order, that repeats an entry at the most, and hides none.
+    ///
+    /// A short page says nothing: servers may have a limit of their own. The list ends where nothing comes after it.
     pub(super) fn audit(mut self, args: &Args, span: Span) -> Result<Response, Error> {
         let operation = self.operation;
         let number = |name, otherwise| match args.named(operation, name) {
@@ -58,9 +60,7 @@ impl Execution<'_> {
             let again = overlap(&before, &rows);
             picked.take(&span, &rows[again..]);
             begun |= picked.left_out < skip || !picked.rows.is_empty();
-            let is_last = rows.len() == again
-                || (rows.len() as u64) < page.unsigned_abs()
-                || rows.last().is_some_and(|row| span.is_over(row.get()));
+            let is_last = rows.len() == again || rows.last().is_some_and(|row| span.is_over(row.get()));
             if picked.is_full() || is_last || !answerable {
                 answer.body = format!("[{}]", picked.rows.join(",")).into_bytes();
                 return self.accept(answer);
