@@ -72,6 +72,63 @@ fn connections_are_bounded() {
     assert!((1..=3).contains(&most.load(Ordering::SeqCst)), "{most:?}");
 }
 
+/// How many connections a server has accepted, and how many of them the client has closed.
+#[derive(Default)]
+struct Counted {
+    opened: AtomicUsize,
+    closed: AtomicUsize,
+}
+
+/// A server that answers no request before `together` have come, but only those; the later ones at once.
+fn serve_together(together: usize) -> (String, Arc<Counted>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    let (counted, gate) = (Arc::new(Counted::default()), Arc::new(Barrier::new(together)));
+    let of_server = Arc::clone(&counted);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            of_server.opened.fetch_add(1, Ordering::SeqCst);
+            let (mut stream, counted, gate) = (stream.unwrap(), Arc::clone(&of_server), Arc::clone(&gate));
+            thread::spawn(move || {
+                let (mut buffer, mut is_first) = ([0; 4096], true);
+                while std::io::Read::read(&mut stream, &mut buffer).is_ok_and(|count| count > 0) {
+                    if std::mem::take(&mut is_first) {
+                        gate.wait();
+                    }
+                    let answer = text(200, "content-type: application/json\r\n", PROJECT);
+                    stream.write_all(answer.as_bytes()).unwrap();
+                }
+                counted.closed.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+    });
+    (base_url, counted)
+}
+
+#[test]
+fn so_many_idle_connections_are_kept_and_used_again() {
+    for (most, kept) in [(0, 0), (2, 2), (100, 4)] {
+        let (base_url, counted) = serve_together(4);
+        let options = Options { base_url, max_idle_connections: most, ..Options::default() };
+        let client = Client::new(options).unwrap();
+        thread::scope(|scope| {
+            (0..4).for_each(|_| drop(scope.spawn(|| call(&client, "get_project", "[1]").unwrap())));
+        });
+        let closed = || counted.closed.load(Ordering::SeqCst);
+        while closed() < 4 - kept {
+            thread::yield_now();
+        }
+        if kept > 0 {
+            (0..8).for_each(|_| drop(call(&client, "get_project", "[1]").unwrap()));
+            assert_eq!((counted.opened.load(Ordering::SeqCst), closed()), (4, 4 - kept), "{most}");
+        }
+        client.close();
+        while closed() < 4 {
+            thread::yield_now();
+        }
+    }
+}
+
 #[test]
 fn a_wait_for_a_connection_ends_with_the_deadline_and_says_so() {
     let server = Server::new(|_| Reply::Silence);
