@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { afterEach, describe, it } from 'node:test';
+import { after, afterEach, before, describe, it } from 'node:test';
 import { APIConnectionError, ConfigError } from 'loki-mode-sdk';
 import { clearEnvironment } from './support/binaries.mjs';
 import { client as served, server } from './support/served.mjs';
