@@ -239,7 +239,7 @@ class TemporaryKey:
     def _hurried(self) -> dict[str, Any]:
         """The options of calls that remove what an error has left, while that is on its way."""
         timeout = self._call["timeout"]
-        return {**self._call, "timeout": HURRY if timeout is None else min(timeout, HURRY)}
+        return {**self._call, "timeout": HURRY if timeout is None else min(float(timeout), HURRY)}
 
     def _looks(self, error: BaseException) -> tuple[float, ...]:
         """The seconds before each look for a key that may have been made, though its answer was lost."""
