@@ -48,7 +48,7 @@ class AsyncTemporaryApiKey(TemporaryKey):
             self._created = made.result()
             if cancelled is not None:
                 raise cancelled
-            self.client = self._owner.with_options(token=self._created.token)
+            self.client = self._owner.with_options(token=self.token)
         except BaseException as error:
             self._is_open = False
             _, again = await _settled(self._remove_after(error))
