@@ -42,14 +42,15 @@ class AsyncTemporaryApiKey(TemporaryKey):
         self._owner = owner
 
     async def __aenter__(self: Self) -> Self:
-        self._created = None
+        self._begin()
         made, cancelled = await _settled(self._owner.create_api_key(self._name, **self._wanted, **self._call))
         try:
             self._created = made.result()
             if cancelled is not None:
                 raise cancelled
-            self.client = self._owner.with_options(token=self._created.token)
+            self.client = self._owner.with_options(token=self.token)
         except BaseException as error:
+            self._is_open = False
             _, again = await _settled(self._remove_after(error))
             if cancelled is None:
                 cancelled = again
@@ -86,6 +87,7 @@ class AsyncTemporaryApiKey(TemporaryKey):
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._is_open = False
         await self.client.aclose()
         deleted, cancelled = await _settled(self._owner.delete_api_key(self.id, **self._call))
         if deleted.cancelled():

@@ -100,7 +100,7 @@ class AsyncLokiClient(AsyncBaseClient, AsyncLokiOperations, AsyncLiveOperations)
             max_retries=max_retries,
             headers=headers,
         )
-        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        deadline = math.inf if timeout is None else time.monotonic() + float(timeout)
         subscription = _Subscription(stream, callback, on_error or log_error, deadline)
         self._subscriptions = [known for known in self._subscriptions if not known.task.done()]
         self._subscriptions.append(subscription)

@@ -214,6 +214,13 @@ class TemporaryKey:
             "description": mark if description is None or isinstance(description, str) else description,
         }
         self._created: CreatedApiKey | None = None
+        self._is_open = False
+
+    def _begin(self) -> None:
+        """Begins a block; one can come after the other, but not within it."""
+        if self._is_open:
+            raise ConfigError("the block of this temporary key has not ended: make one for each block", param="key")
+        self._is_open, self._created = True, None
 
     @property
     def info(self) -> CreatedApiKey:
@@ -239,7 +246,7 @@ class TemporaryKey:
     def _hurried(self) -> dict[str, Any]:
         """The options of calls that remove what an error has left, while that is on its way."""
         timeout = self._call["timeout"]
-        return {**self._call, "timeout": HURRY if timeout is None else min(timeout, HURRY)}
+        return {**self._call, "timeout": HURRY if timeout is None else min(float(timeout), HURRY)}
 
     def _looks(self, error: BaseException) -> tuple[float, ...]:
         """The seconds before each look for a key that may have been made, though its answer was lost."""
@@ -292,11 +299,12 @@ class TemporaryApiKey(TemporaryKey):
         self._owner = owner
 
     def __enter__(self: Self) -> Self:
-        self._created = None
+        self._begin()
         try:
             self._created = self._owner.create_api_key(self._name, **self._wanted, **self._call)
             self.client = self._owner.with_options(token=self._created.token)
         except BaseException as error:
+            self._is_open = False
             self._remove_after(error)
             raise
         return self
@@ -329,6 +337,7 @@ class TemporaryApiKey(TemporaryKey):
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._is_open = False
         self.client.close()
         try:
             self._owner.delete_api_key(self.id, **self._call)

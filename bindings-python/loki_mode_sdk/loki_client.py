@@ -84,7 +84,7 @@ class LokiClient(BaseClient["Token"], LokiOperations, LiveOperations):
 
         Returns:
             A function that ends the subscription: once it returns, no event is delivered any more.
-            Calling it again does nothing; the callback itself may call it.
+            Calling it again does nothing; callbacks may call it, that of the subscription too.
 
         Raises:
             ConfigError: An argument cannot be sent.
@@ -100,7 +100,7 @@ class LokiClient(BaseClient["Token"], LokiOperations, LiveOperations):
             max_retries=max_retries,
             headers=headers,
         )
-        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        deadline = math.inf if timeout is None else time.monotonic() + float(timeout)
         subscription = _Subscription(stream, callback, on_error or log_error, deadline)
         self._subscriptions = [known for known in self._subscriptions if known.is_alive()]
         self._subscriptions.append(subscription)
@@ -123,6 +123,11 @@ class LokiClient(BaseClient["Token"], LokiOperations, LiveOperations):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+# Which subscription each of them waits for; changed and looked at under the lock.
+_WAITING: dict[threading.Thread, threading.Thread] = {}
+_WAITING_LOCK = threading.Lock()
 
 
 class _Subscription(threading.Thread):
@@ -155,7 +160,9 @@ class _Subscription(threading.Thread):
                     if time.monotonic() >= self._deadline:
                         return
                 else:
-                    self._call(self._callback, event)
+                    # It may have been ended when the event was there, by who did not wait for it.
+                    if not stream.closed:
+                        self._call(self._callback, event)
 
     def _call(self, function: Callable[[Any], object], argument: object) -> None:
         try:
@@ -164,10 +171,22 @@ class _Subscription(threading.Thread):
             log_failure(function)
 
     def end(self) -> None:
-        """Ends it, and waits until it has ended unless this is its own thread."""
+        """Ends it, and waits until it has ended unless that would wait for this thread."""
         self._stream.close()
-        if threading.current_thread() is not self:
+        here = threading.current_thread()
+        with _WAITING_LOCK:
+            last: threading.Thread = self
+            while last is not here and last in _WAITING:
+                last = _WAITING[last]
+            # Its own thread, or one that waits for this one: callbacks that end each other.
+            if last is here:
+                return
+            _WAITING[here] = self
+        try:
             self.join()
+        finally:
+            with _WAITING_LOCK:
+                del _WAITING[here]
 
 
 def check_functions(callback: object, on_error: object) -> None:

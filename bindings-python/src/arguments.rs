@@ -2,7 +2,7 @@
 
 use loki_mode_core::{Args, Value};
 use loki_mode_spec::{Operation, Param, ParamType};
-use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -124,7 +124,7 @@ pub(crate) fn json(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
         Err(error) if error.is_instance_of::<PyTypeError>(py) => {
             Err(PyTypeError::new_err(format!("{name} cannot be written as JSON: {}", error.value(py))))
         }
-        Err(error) if error.is_instance_of::<pyo3::exceptions::PyValueError>(py) => {
+        Err(error) if error.is_instance_of::<PyValueError>(py) => {
             let problem = format!("{name} cannot be written as JSON: {}", error.value(py));
             Err(errors::config(py, name, problem))
         }
@@ -160,7 +160,11 @@ fn number_of_seconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
     match call(&py.get_type::<PyFloat>(), (value,), None) {
         Ok(number) => number.extract(),
         // An integer too large for a float is as good as infinity.
-        Err(error) if error.is_instance_of::<pyo3::exceptions::PyOverflowError>(py) => Ok(f64::INFINITY),
+        Err(error) if error.is_instance_of::<PyOverflowError>(py) => Ok(f64::INFINITY),
+        // It has the method, but is none, as an array is.
+        Err(error) if error.is_instance_of::<PyTypeError>(py) || error.is_instance_of::<PyValueError>(py) => {
+            Err(mismatch(name, "a number of seconds", value))
+        }
         Err(error) => Err(error),
     }
 }

@@ -130,6 +130,24 @@ def test_a_callback_can_end_its_own_subscription(client, session):
     assert len(calls) == 1
 
 
+def test_callbacks_can_end_each_other(plane, session):
+    """All of them at the same time: none waits for one that waits for it."""
+    client = LokiClient(plane.base_url, plane.TOKEN)
+    together = threading.Barrier(3, timeout=PATIENCE)
+    ended = threading.Semaphore(0)
+
+    def close(event):
+        together.wait()
+        client.close()
+        ended.release()
+
+    for _ in range(3):
+        client.subscribe(close, history=100)
+    assert all(ended.acquire(timeout=PATIENCE) for _ in range(3))
+    client.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "loki-mode-subscription"]
+
+
 def test_closing_ends_subscriptions_and_their_threads(plane):
     client = LokiClient(plane.base_url, plane.TOKEN)
     client.subscribe(lambda event: None)

@@ -142,6 +142,7 @@ def test_a_value_that_is_no_good_is_refused_by_its_name(param, value):
     [
         ("timeout", True),
         ("timeout", 5j),
+        ("timeout", Decimal("sNaN")),
         ("timeout", "5"),
         ("connect_timeout", b"5"),
         ("max_retries", True),

@@ -269,6 +269,29 @@ def test_that_nothing_is_known_is_told(server, kind):
         assert records[0].filename == __file__
 
 
+def test_blocks_of_one_key_come_one_after_the_other(server):
+    with AutonomiClient(server.base_url, path_style="guide") as client:
+        key = client.temporary_api_key("n")
+        ids = []
+        for _ in range(2):
+            with key:
+                ids.append(key.id)
+                with pytest.raises(ConfigError, match="has not ended"), key:
+                    pass
+        assert len(set(ids)) == 2
+
+    async def main():
+        async with AsyncAutonomiClient(server.base_url, path_style="guide") as client:
+            key = client.temporary_api_key("n")
+            for _ in range(2):
+                async with key:
+                    with pytest.raises(ConfigError, match="has not ended"):
+                        await key.__aenter__()
+
+    asyncio.run(main())
+    assert (server.asked, list(server.keys)) == (["POST", "DELETE"] * 4, ["old"])
+
+
 def test_a_wrong_option_is_told_as_for_every_call(server):
     with AutonomiClient(server.base_url) as client:
         for option in ({"timeout": "x"}, {"role": 5}, {"description": 5}):
