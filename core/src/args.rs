@@ -152,7 +152,7 @@ impl Args {
             return Err(Error::argument(
                 operation.name,
                 format!(
-                    "{} takes at most {} arguments, not {}",
+                    "`{}` takes at most {} arguments, not {}",
                     operation.name,
                     operation.params.len(),
                     values.len()
@@ -195,12 +195,15 @@ impl Args {
         let items: Vec<Option<&RawValue>> = serde_json::from_str(json_array).map_err(|error| {
             Error::argument(
                 operation.name,
-                format!("the arguments of {} are not a JSON array: {error}", operation.name),
+                format!("the arguments of `{}` are not a JSON array: {error}", operation.name),
             )
         })?;
         let values = items.into_iter().map(|item| item.map(from_raw).transpose()).collect::<Result<_, _>>();
         let values = values.map_err(|error: serde_json::Error| {
-            Error::argument(operation.name, format!("an argument of {} is no JSON: {error}", operation.name))
+            Error::argument(
+                operation.name,
+                format!("an argument of `{}` is no JSON: {error}", operation.name),
+            )
         })?;
         Self::new(operation, values)
     }
@@ -261,7 +264,7 @@ fn check(operation: &Operation, param: &Param, value: Option<&Value>) -> Result<
     let Some(value) = value else {
         return match param.need {
             Need::Required => {
-                Err(Error::argument(name, format!("`{name}` is missing: {} needs it", operation.name)))
+                Err(Error::argument(name, format!("`{name}` is missing: `{}` needs it", operation.name)))
             }
             Need::Optional | Need::DefaultStr(_) | Need::DefaultInt(_) => Ok(()),
         };
@@ -314,7 +317,7 @@ mod tests {
         let error = Args::from_json(operation("get_project"), "[1.5]").unwrap_err();
         assert_eq!(error.details().param.as_deref(), Some("project_id"));
         let error = Args::from_json(operation("get_project"), "[]").unwrap_err();
-        assert_eq!(error.to_string(), "`project_id` is missing: get_project needs it");
+        assert_eq!(error.to_string(), "`project_id` is missing: `get_project` needs it");
         let error = Args::from_json(operation("create_api_key"), r#"["k", null, [1]]"#).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -66,7 +66,7 @@ impl Client {
         options: PageOptions,
     ) -> Result<Stream, Error> {
         let (Some(paging), Some((model, keys))) = (operation.paging, operation.paged_items()) else {
-            return Err(Error::config("operation", format!("{} has no pages", operation.name)));
+            return Err(Error::config("operation", format!("`{}` has no pages", operation.name)));
         };
         let size = match options.page_size.map(i64::try_from) {
             None => paging.largest.min(LONG_PAGE),
@@ -334,7 +334,7 @@ impl Response {
 
     fn not_as_promised(&self, error: &serde_json::Error) -> Error {
         let message = format!(
-            "{} {}: the answer ({}) is not what {} returns: {error}",
+            "{} {}: the answer ({}) is not what `{}` returns: {error}",
             self.operation.method.as_str(),
             self.path,
             self.status,

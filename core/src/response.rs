@@ -110,7 +110,7 @@ impl Response {
         }
         let method = self.operation.method.as_str();
         let message = format!(
-            "{method} {}: the answer ({}) is not what {} returns: {failure}",
+            "{method} {}: the answer ({}) is not what `{}` returns: {failure}",
             self.path, self.status, self.operation.name
         );
         ErrorInfo {

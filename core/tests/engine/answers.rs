@@ -73,7 +73,7 @@ fn refusals_are_typed_and_carry_their_details() {
 #[test]
 fn a_success_that_is_no_json_is_a_decode_error() {
     for (reply, message) in [
-        (json(200, r#"{"id":1,"name":"#), "not what get_project returns"),
+        (json(200, r#"{"id":1,"name":"#), "not what `get_project` returns"),
         (json(200, r#"{"id":1,"name":7}"#), "name"),
         (json(200, r#"{"name":"a"}"#), "id"),
     ] {
