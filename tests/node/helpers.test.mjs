@@ -1,6 +1,7 @@
 // What is made of several calls: the end of a run, rotations that lose no token, keys that do not stay.
 
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import {
@@ -17,6 +18,7 @@ import {
 import { clearEnvironment } from './support/binaries.mjs';
 import { startControlPlane, TOKEN } from './support/control-plane.mjs';
 import { FaultServer } from './support/fault-server.mjs';
+import { listening } from './support/plane.mjs';
 
 clearEnvironment();
 
@@ -202,6 +204,30 @@ describe('helpers, when the server fails', () => {
     controller.abort();
     await outcome;
     await assert.rejects(sdk.waitForRun(7, { signal: AbortSignal.abort(new Error('not now')) }), /not now/);
+  });
+
+  it('a wait is without end where its timeout is Infinity, as where it has none', async () => {
+    let looks = 0;
+    const server = createServer((_, response) => {
+      looks += 1;
+      response.end(JSON.stringify({ id: 7, project_id: 1, status: looks < 5 ? 'running' : 'completed' }));
+    });
+    const client = new AutonomiClient({
+      baseUrl: await listening(server),
+      pathStyle: 'guide',
+      timeout: 1000,
+    });
+    for (const timeout of [Number.POSITIVE_INFINITY, undefined, null]) {
+      looks = 0;
+      const run = await client.waitForRun(7, { timeout, pollInterval: 20 });
+      assert.deepEqual([run.status, looks], ['completed', 5]);
+    }
+    await assert.rejects(
+      client.getRun(7, { timeout: Number.POSITIVE_INFINITY }),
+      /timeout must be a finite number/,
+    );
+    client.close();
+    server.close();
   });
 
   it('a wait refuses what is no good', async () => {
