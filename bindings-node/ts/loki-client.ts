@@ -147,7 +147,7 @@ class Subscription {
     this.#engine = engineOf(client);
     this.#deadline = performance.now() + (options.timeout ?? Number.POSITIVE_INFINITY);
     this.#stream = openEvents(this.#engine, options, 'subscribe');
-    this.#signal = options.signal;
+    this.#signal = options.signal ?? undefined;
     this.#callback = callback;
     this.#onError = onError;
   }

@@ -78,7 +78,7 @@ export interface ClientChanges {
 /** What can be said about a single call. */
 export interface CallOptions {
   /** Ends the call when it is aborted; the call is then rejected with the signal's reason. */
-  signal?: AbortSignal | undefined;
+  signal?: AbortSignal | null | undefined;
   /** The longest that this call may take, in milliseconds, instead of the client's `timeout`. */
   timeout?: number | undefined;
   /** How often this call is repeated at the most, instead of the client's `maxRetries`. */

@@ -13,7 +13,7 @@ export type Several<T> = Iterable<T> & object;
 /** What can be said about every stream. */
 export interface StreamOptions {
   /** Ends the stream when it is aborted: who waits for an event, or asks for one later, gets the signal's reason. */
-  signal?: AbortSignal | undefined;
+  signal?: AbortSignal | null | undefined;
   /**
    * How many milliseconds the stream may last; then it fails with an `APITimeoutError`. Default: without end, which
    * `Infinity` says, too.
