@@ -1,7 +1,7 @@
 /** Checks the arguments of a call and writes them as the engine takes them. */
 
 import { isDate } from 'node:util/types';
-import { hasFields, isCollection, isTorn, kindOf, whyNoOptions } from './kinds.js';
+import { hasFields, isCollection, isTorn, kindOf, saidBy, whyNoOptions } from './kinds.js';
 import { CALL_OPTIONS } from './options.js';
 import { dateText, whyNoTimestamp } from './timestamps.js';
 
@@ -96,8 +96,7 @@ function encode(operation: Operation, param: Param, value: unknown): string {
   try {
     text = check.encode(value);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new TypeError(`${param.name} cannot be written as JSON: ${reason}`, { cause });
+    throw new TypeError(`${param.name} cannot be written as JSON: ${saidBy(cause)}`, { cause });
   }
   if (text === undefined) {
     throw new TypeError(`${param.name} must be ${check.expected}, not ${whyNot(param, value)}`);

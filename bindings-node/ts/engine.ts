@@ -2,7 +2,7 @@
 
 import { checkNames, encodeArguments, type Operation } from './arguments.js';
 import { type CallSite, calledFrom, callSite } from './call-site.js';
-import { AutonomiError, errorFromNative, isProviderFailure } from './errors.js';
+import { AutonomiError, errorFromNative, isProviderFailure, worded } from './errors.js';
 import { answerHeaders, headerPairs } from './headers.js';
 import { kindOf } from './kinds.js';
 import { type Attempt, type Logger, logAttempts, loggerOfEnvironment, warn, warnOnce } from './logger.js';
@@ -108,7 +108,7 @@ export class Engine {
   }
 
   #warn(): void {
-    for (const warning of this.#client.warnings()) warnOnce(this.#logger, warning);
+    for (const warning of this.#client.warnings()) warnOnce(this.#logger, worded(warning));
   }
 
   /** Tells of something that went wrong where nobody waits for it. */

@@ -272,15 +272,24 @@ export function errorFromNative(text: string, operation?: Operation): Error {
     class: string;
     message: string;
   };
-  const known = (name: string) => {
-    if (operation && name === camel(operation.name)) return operation.method;
-    return operation?.params.find((param) => camel(param.name) === name)?.name ?? name;
-  };
-  // The engine puts names of options, parameters and operations in backquotes.
-  const worded = message.replace(/`([a-z]+(?:_[a-z]+)+)`/g, (_, name: string) => `\`${known(camel(name))}\``);
-  if (name === 'TypeError') return new TypeError(worded);
-  if (details.param !== undefined) details.param = known(camel(details.param));
-  return new (CLASSES[name] ?? AutonomiError)(worded, details);
+  const said = worded(message, operation);
+  if (name === 'TypeError') return new TypeError(said);
+  if (details.param !== undefined) details.param = nameFor(camel(details.param), operation);
+  return new (CLASSES[name] ?? AutonomiError)(said, details);
+}
+
+/** A message of the engine, which puts names of options, parameters and operations in backquotes, with ours. */
+export function worded(message: string, operation?: Operation): string {
+  return message.replace(
+    /`([a-z]+(?:_[a-z]+)+)`/g,
+    (_, name: string) => `\`${nameFor(camel(name), operation)}\``,
+  );
+}
+
+/** What callers know the operation or its parameter by. */
+function nameFor(name: string, operation: Operation | undefined): string {
+  if (operation && name === camel(operation.name)) return operation.method;
+  return operation?.params.find((param) => camel(param.name) === name)?.name ?? name;
 }
 
 function camel(name: string): string {

@@ -40,6 +40,15 @@ export function whyNoOptions(value: unknown, names: Iterable<string> = []): stri
   return kind === 'an object' ? 'one without fields of its own' : kind;
 }
 
+/** What something that was thrown says. Anything can be thrown, also what has no text. */
+export function saidBy(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return 'something without a text';
+  }
+}
+
 /** What a value is, for messages. */
 export function kindOf(value: unknown): string {
   if (value === null) return 'null';

@@ -2,7 +2,7 @@
 
 import type { ConfigError } from './errors.js';
 import { type HeaderList, headerPairs } from './headers.js';
-import { isTorn, kindOf, whyNoOptions } from './kinds.js';
+import { isTorn, kindOf, saidBy, whyNoOptions } from './kinds.js';
 import { checkCount, checkRetries, checkTimeout } from './options.js';
 import { checkSignal } from './signals.js';
 import { dateText, whyNoTimestamp } from './timestamps.js';
@@ -133,7 +133,7 @@ export function writeJson(name: string, value: unknown): string {
   try {
     text = JSON.stringify(value);
   } catch (cause) {
-    throw new TypeError(`${name} cannot be written as JSON: ${(cause as Error).message}`, { cause });
+    throw new TypeError(`${name} cannot be written as JSON: ${saidBy(cause)}`, { cause });
   }
   if (text === undefined) throw mismatch(name, 'something that can be written as JSON', value);
   return text;
