@@ -1,7 +1,7 @@
 /** Checks the arguments of a call and writes them as the engine takes them. */
 
 import { isDate } from 'node:util/types';
-import { isCollection, isTorn, kindOf } from './kinds.js';
+import { hasFields, isCollection, isTorn, kindOf, saidBy, whyNoOptions } from './kinds.js';
 import { CALL_OPTIONS } from './options.js';
 import { dateText, whyNoTimestamp } from './timestamps.js';
 
@@ -11,6 +11,8 @@ export interface Operation {
   readonly name: string;
   /** The name of its method. */
   readonly method: string;
+  /** The name of the method of `LokiClient`, where it is another. */
+  readonly lokiMethod?: string;
   /** Its parameters, in the order in which the engine takes them. */
   readonly params: readonly Param[];
   /** What is done with the data: nothing to hand out, handed out as it is, or with its secrets masked in prints. */
@@ -49,9 +51,8 @@ function strings(value: unknown): string | undefined {
 }
 
 function object(value: unknown): string | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || isCollection(value)) {
-    return undefined;
-  }
+  if (typeof value !== 'object' || value === null || isCollection(value)) return undefined;
+  if (!hasFields(value) && !('toJSON' in value)) return undefined;
   // Throws for a cycle or a bigint, with a message that says so.
   const text = JSON.stringify(value);
   return text?.startsWith('{') ? text : undefined;
@@ -95,8 +96,7 @@ function encode(operation: Operation, param: Param, value: unknown): string {
   try {
     text = check.encode(value);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new TypeError(`${param.name} cannot be written as JSON: ${reason}`, { cause });
+    throw new TypeError(`${param.name} cannot be written as JSON: ${saidBy(cause)}`, { cause });
   }
   if (text === undefined) {
     throw new TypeError(`${param.name} must be ${check.expected}, not ${whyNot(param, value)}`);
@@ -144,8 +144,10 @@ function checkObject(
   others: ReadonlySet<string>,
 ): void {
   if (value == null) return;
-  if (typeof value !== 'object' || Array.isArray(value)) {
-    throw new TypeError(`${place} of ${operation.method} must be an object, not ${kindOf(value)}`);
+  if (typeof value !== 'object' || !hasFields(value)) {
+    const ofPlace = operation.params.filter((param) => param.place === place).map(({ name }) => name);
+    const whyNot = whyNoOptions(value, [...others, ...ofPlace]);
+    if (whyNot) throw new TypeError(`${place} of ${operation.method} must be an object, not ${whyNot}`);
   }
   for (const name of Object.keys(value)) {
     if (

@@ -1,7 +1,8 @@
 /** Where promises and the native module meet. */
 
-import { checkNames, encodeArguments, type Operation, type Param } from './arguments.js';
-import { AutonomiError, errorFromNative, isProviderFailure } from './errors.js';
+import { checkNames, encodeArguments, type Operation } from './arguments.js';
+import { type CallSite, calledFrom, callSite } from './call-site.js';
+import { AutonomiError, errorFromNative, isProviderFailure, worded } from './errors.js';
 import { answerHeaders, headerPairs } from './headers.js';
 import { kindOf } from './kinds.js';
 import { type Attempt, type Logger, logAttempts, loggerOfEnvironment, warn, warnOnce } from './logger.js';
@@ -47,12 +48,16 @@ interface Outcome {
 /** Starts a wait on the native side, given its id, what is to be told, and what ends it early. */
 type StartWait = (id: number, wants: number, stop: () => void) => void;
 
+/** The class that a caller has the client by. */
+type Facade = 'AutonomiClient' | 'LokiClient';
+
 /** One client of the native module, and its calls. */
 export class Engine {
   readonly baseUrl: string;
   readonly #client: NativeClient;
   readonly #credentials: Credentials;
   readonly #logger: Logger | undefined;
+  readonly #facade: Facade;
   /** What ends each of the calls under way. */
   readonly #calls = new Set<() => void>();
   #closed = false;
@@ -62,11 +67,13 @@ export class Engine {
     client: NativeClient,
     credentials: Credentials,
     logger: Logger | undefined,
+    facade: Facade,
   ) {
     this.baseUrl = baseUrl;
     this.#client = client;
     this.#credentials = credentials;
     this.#logger = logger;
+    this.#facade = facade;
     this.#warn();
   }
 
@@ -75,12 +82,12 @@ export class Engine {
    *
    * @throws {@link ConfigError} naming the option that is no good.
    */
-  static of(options: ClientOptions | Engine): Engine {
+  static of(options: ClientOptions | Engine, facade: Facade = 'AutonomiClient'): Engine {
     if (options instanceof Engine) return options;
-    const text = nativeOptions(options);
+    const text = nativeOptions(facade, options);
     const client = checked(() => new native.Client(runtime, text));
     const logger = options.logger ?? loggerOfEnvironment();
-    return new Engine(options.baseUrl, client, new Credentials(options.token), logger);
+    return new Engine(options.baseUrl, client, new Credentials(options.token), logger, facade);
   }
 
   /** @throws {@link ConfigError} naming the option that is no good. */
@@ -89,7 +96,7 @@ export class Engine {
     const text = nativeChanges(changes);
     const client = checked(() => this.#client.withOptions(text));
     const credentials = changes.token === undefined ? this.#credentials : new Credentials(changes.token);
-    return new Engine(this.baseUrl, client, credentials, this.#logger);
+    return new Engine(this.baseUrl, client, credentials, this.#logger, this.#facade);
   }
 
   /** @throws {@link ConfigError} if it is no good; the old one stays then. */
@@ -101,7 +108,7 @@ export class Engine {
   }
 
   #warn(): void {
-    for (const warning of this.#client.warnings()) warnOnce(this.#logger, warning);
+    for (const warning of this.#client.warnings()) warnOnce(this.#logger, worded(warning));
   }
 
   /** Tells of something that went wrong where nobody waits for it. */
@@ -140,16 +147,18 @@ export class Engine {
   }
 
   #execute(
-    operation: Operation,
+    of: Operation,
     values: readonly unknown[],
     options: CallOptions | undefined,
     params: object | undefined,
     wants: number,
   ): Promise<Settled> {
+    // Errors name what the caller has called.
+    const operation = this.#facade === 'LokiClient' && of.lokiMethod ? { ...of, method: of.lokiMethod } : of;
     checkNames(operation, options, params);
     const text = encodeArguments(operation, values);
     const start: Start = (client, id, terms) => client.call(id, operation.name, text, ...terms);
-    return this.#run(options, wants, start, operation.params);
+    return this.#run(options, wants, start, operation);
   }
 
   /** Starts a call and awaits its data. */
@@ -162,8 +171,9 @@ export class Engine {
     options: CallOptions | undefined,
     wants: number,
     start: Start,
-    params?: readonly Param[],
+    operation?: Operation,
   ): Promise<Settled> {
+    const site = callSite();
     const signal = options?.signal;
     const timeout = options?.timeout ?? null;
     const maxRetries = options?.maxRetries ?? null;
@@ -172,7 +182,7 @@ export class Engine {
     checkTimeout('timeout', timeout);
     checkRetries(maxRetries);
     if (signal?.aborted) throw reasonOf(signal);
-    this.checkOpen();
+    this.checkOpen(site);
 
     const id = nextId();
     const terms: Terms = [timeout, maxRetries, headers, this.#logger ? wants | WANTS_LOG : wants];
@@ -181,8 +191,8 @@ export class Engine {
       stopAsking?.();
       runtime.cancel(id);
     };
-    this.#calls.add(cancel);
     const unwatch = onAbort(signal, cancel);
+    this.#calls.add(cancel);
     try {
       let first: FirstToken | undefined;
       if (this.#credentials.isProvided) {
@@ -190,8 +200,8 @@ export class Engine {
           stopAsking = stop;
         });
         if (signal?.aborted) throw reasonOf(signal);
-        this.checkOpen();
-        if (!first) throw errorFromNative(runtime.tokenTooLate());
+        this.checkOpen(site);
+        if (!first) throw calledFrom(site, errorFromNative(runtime.tokenTooLate()));
       }
       const { text, report, error } = await this.#outcome(
         id,
@@ -199,11 +209,12 @@ export class Engine {
           if (first) runtime.grant(id, first.token, first.waited);
           start(this.#client, id, terms);
         },
-        params,
+        site,
+        operation,
       );
       if (text !== undefined) return { text, report };
       if (signal?.aborted) throw reasonOf(signal);
-      this.checkOpen();
+      this.checkOpen(site);
       throw error();
     } finally {
       this.#calls.delete(cancel);
@@ -214,17 +225,19 @@ export class Engine {
   /**
    * Waits for the next events of a stream, without an end to the wait.
    *
+   * @param site - Where the events were asked for.
    * @returns The data that the native side gives.
    * @throws {@link AutonomiError} if the client is closed, or gets closed meanwhile.
    */
-  async wait<T>(start: StartWait): Promise<T> {
-    this.checkOpen();
+  async wait<T>(site: CallSite, start: StartWait): Promise<T> {
+    this.checkOpen(site);
     const id = nextId();
     const stop = () => runtime.cancel(id);
     this.#calls.add(stop);
     try {
-      const { text, error } = await this.#outcome(id, () => start(id, this.#logger ? WANTS_LOG : 0, stop));
-      this.checkOpen();
+      const wants = this.#logger ? WANTS_LOG : 0;
+      const { text, error } = await this.#outcome(id, () => start(id, wants, stop), site);
+      this.checkOpen(site);
       if (text === undefined) throw error();
       return JSON.parse(text) as T;
     } finally {
@@ -233,7 +246,7 @@ export class Engine {
   }
 
   /** Has something started on the native side, waits until it is over, and logs its attempts. */
-  async #outcome(id: number, start: () => void, params?: readonly Param[]): Promise<Outcome> {
+  async #outcome(id: number, start: () => void, site: CallSite, operation?: Operation): Promise<Outcome> {
     let whyNoToken: unknown;
     const [ok, text, report] = await new Promise<[boolean, string, Report | null]>((resolve, reject) => {
       try {
@@ -253,14 +266,15 @@ export class Engine {
       });
     });
     if (this.#logger && report?.log) logAttempts(this.#logger, report.log);
-    const error = () => (isProviderFailure(text) ? whyNoToken : errorFromNative(text, params));
+    const error = () =>
+      isProviderFailure(text) ? whyNoToken : calledFrom(site, errorFromNative(text, operation));
     return ok ? { text, report, error } : { report, error };
   }
 
   /** @throws {@link AutonomiError} or a class derived from it if the stream cannot be opened as it is wanted. */
-  open(open: (client: NativeClient) => NativeStream, params?: readonly Param[]): NativeStream {
+  open(open: (client: NativeClient) => NativeStream, operation?: Operation): NativeStream {
     this.checkOpen();
-    return checked(() => open(this.#client), params);
+    return checked(() => open(this.#client), operation);
   }
 
   /** Whether the client is closed. */
@@ -269,8 +283,10 @@ export class Engine {
   }
 
   /** @throws {@link AutonomiError} if the client is closed. */
-  checkOpen(): void {
-    if (this.#closed) throw new AutonomiError('the client is closed');
+  checkOpen(site?: CallSite): void {
+    if (!this.#closed) return;
+    const error = new AutonomiError('the client is closed');
+    throw site ? calledFrom(site, error) : error;
   }
 
   /** Ends the pending calls and the streams; later ones fail. */
@@ -296,11 +312,11 @@ function read<T>(operation: Operation, text: string): T {
 }
 
 /** Does what throws the JSON text of an error where something is no good. */
-function checked<T>(action: () => T, params?: readonly Param[]): T {
+function checked<T>(action: () => T, operation?: Operation): T {
   try {
     return action();
   } catch (error) {
-    throw errorFromNative((error as Error).message, params);
+    throw errorFromNative((error as Error).message, operation);
   }
 }
 
@@ -314,8 +330,10 @@ export function bindEngine(client: object, engine: Engine): void {
 /** @throws TypeError if it is no client. */
 export function engineOf(client: unknown): Engine {
   const engine = typeof client === 'object' && client !== null ? engines.get(client) : undefined;
-  if (!engine) throw new TypeError(`client must be an AutonomiClient, not ${kindOf(client)}`);
-  return engine;
+  if (engine) return engine;
+  const isOfAnother = (client as object | undefined)?.constructor?.name === 'AutonomiClient';
+  const what = isOfAnother ? 'one of another copy of loki-mode-sdk in this process' : kindOf(client);
+  throw new TypeError(`client must be an AutonomiClient, not ${what}`);
 }
 
 /** A native stream, for {@link EventStream}. */

@@ -1,7 +1,7 @@
 /** Options from environment variables. */
 
 import { ConfigError, errorFromNative } from './errors.js';
-import { kindOf } from './kinds.js';
+import { whyNoOptions } from './kinds.js';
 import type { ClientOptions } from './options.js';
 import { native } from './runtime.js';
 
@@ -13,9 +13,8 @@ const DEFAULT_BASE_URL = 'http://localhost:57374';
  * @throws {@link ConfigError} naming the variable whose value is no good.
  */
 export function optionsOfEnvironment(overrides: Partial<ClientOptions>): ClientOptions {
-  if (typeof overrides !== 'object' || overrides === null) {
-    throw new ConfigError(`fromEnv needs an object of options, not ${kindOf(overrides)}`);
-  }
+  const whyNot = whyNoOptions(overrides);
+  if (whyNot) throw new ConfigError(`fromEnv needs an object of options, not ${whyNot}`);
   // Not read by the native side itself: that of a worker is a copy, which only JavaScript sees.
   const variables = Object.entries(process.env).filter(([name]) => name.startsWith('LOKI_'));
   const given = Object.entries(overrides).filter(([, value]) => value !== undefined);

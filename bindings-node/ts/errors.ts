@@ -1,3 +1,5 @@
+import type { Operation } from './arguments.js';
+
 /** What the server says about one field of a request. */
 export interface FieldError {
   /** Where, for example `body.name` or `query.limit`. */
@@ -207,9 +209,22 @@ export class KeyRotationError extends AutonomiError {
 
 export { NotAvailableError as NotAvailableOnControlPlaneError, PermissionDeniedError as ForbiddenError };
 
-/** Puts the name of a class where `Error` has it: on the prototype, so that it survives minifiers. */
+/**
+ * Puts the name of a class where `Error` has it: on the prototype, so that it survives minifiers. And marks it, so that
+ * `instanceof` also knows the errors of another copy of the package in this process: where it is installed twice, or a
+ * test runner has loaded it again.
+ */
 function define(type: { readonly prototype: Error }, name: string): void {
+  const mark = Symbol.for(`loki-mode-sdk.${name}`);
   Object.defineProperty(type.prototype, 'name', { value: name, configurable: true, writable: true });
+  Object.defineProperty(type.prototype, mark, { value: true });
+  Object.defineProperty(type, Symbol.hasInstance, {
+    value(this: unknown, value: unknown): boolean {
+      // A class that is derived from it inherits this, but not what it is true of.
+      if (this !== type) return Function.prototype[Symbol.hasInstance].call(this as () => void, value);
+      return typeof value === 'object' && value !== null && mark in value;
+    },
+  });
 }
 
 /** Sets what is known, so that a printed error does not list what is not. */
@@ -246,9 +261,9 @@ export function isProviderFailure(text: string): boolean {
 /**
  * The error that the engine describes in this JSON text, as an instance of its class.
  *
- * @param params - The parameters of the operation that it is about, by the names that callers know them by.
+ * @param operation - The operation that it is about, by the names that callers know it and its parameters by.
  */
-export function errorFromNative(text: string, params: readonly { readonly name: string }[] = []): Error {
+export function errorFromNative(text: string, operation?: Operation): Error {
   const {
     class: name,
     message,
@@ -257,12 +272,24 @@ export function errorFromNative(text: string, params: readonly { readonly name: 
     class: string;
     message: string;
   };
-  const known = (name: string) => params.find((param) => camel(param.name) === name)?.name ?? name;
-  // The engine puts names of options and parameters in backquotes.
-  const worded = message.replace(/`([a-z]+(?:_[a-z]+)+)`/g, (_, name: string) => `\`${known(camel(name))}\``);
-  if (name === 'TypeError') return new TypeError(worded);
-  if (details.param !== undefined) details.param = known(camel(details.param));
-  return new (CLASSES[name] ?? AutonomiError)(worded, details);
+  const said = worded(message, operation);
+  if (name === 'TypeError') return new TypeError(said);
+  if (details.param !== undefined) details.param = nameFor(camel(details.param), operation);
+  return new (CLASSES[name] ?? AutonomiError)(said, details);
+}
+
+/** A message of the engine, which puts names of options, parameters and operations in backquotes, with ours. */
+export function worded(message: string, operation?: Operation): string {
+  return message.replace(
+    /`([a-z]+(?:_[a-z]+)+)`/g,
+    (_, name: string) => `\`${nameFor(camel(name), operation)}\``,
+  );
+}
+
+/** What callers know the operation or its parameter by. */
+function nameFor(name: string, operation: Operation | undefined): string {
+  if (operation && name === camel(operation.name)) return operation.method;
+  return operation?.params.find((param) => camel(param.name) === name)?.name ?? name;
 }
 
 function camel(name: string): string {

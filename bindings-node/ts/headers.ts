@@ -1,7 +1,7 @@
 /** Headers: those that a caller adds, and those of an answer. */
 
 import { ConfigError } from './errors.js';
-import { isTorn, kindOf } from './kinds.js';
+import { hasFields, isTorn, kindOf } from './kinds.js';
 
 /** Names and values of headers: an object, or whatever lists pairs, like `Headers` or a `Map`. */
 export type HeaderList = Readonly<Record<string, string>> | Iterable<readonly [string, string]>;
@@ -13,8 +13,9 @@ export type HeaderList = Readonly<Record<string, string>> | Iterable<readonly [s
  */
 export function headerPairs(headers: unknown): [string, string][] {
   if (typeof headers !== 'object' || headers === null) throw refusal(`not ${kindOf(headers)}`);
-  const pairs: unknown[] =
-    Symbol.iterator in headers ? [...(headers as Iterable<unknown>)] : Object.entries(headers);
+  const isList = Symbol.iterator in headers;
+  if (!isList && !hasFields(headers)) throw refusal(`not ${kindOf(headers)}`);
+  const pairs: unknown[] = isList ? [...(headers as Iterable<unknown>)] : Object.entries(headers);
   return pairs.map((pair) => {
     if (!Array.isArray(pair) || pair.length !== 2) throw refusal(`not a list with ${kindOf(pair)} in it`);
     const [name, value] = pair;

@@ -6,11 +6,12 @@ import { asyncDispose } from './dispose.js';
 import { type APIConnectionError, ConfigError, KeyRotationError, NotFoundError } from './errors.js';
 import type { AutonomiClient } from './generated/client.js';
 import type { CreateApiKeyOptions, CreatedApiKey, Known, RotatedApiKey } from './generated/models.js';
-import { CREATE_API_KEY, ROTATE_API_KEY } from './generated/operations.js';
+import { CREATE_API_KEY, DELETE_API_KEY, ROTATE_API_KEY } from './generated/operations.js';
 import { headerPairs } from './headers.js';
-import { kindOf } from './kinds.js';
+import { kindOf, saidBy } from './kinds.js';
 import type { CallOptions } from './options.js';
 import { MASK, maskInPrint } from './secrets.js';
+import { onAbort, reasonOf } from './signals.js';
 
 /** How a key is rotated. `timeout`, `maxRetries` and `headers` are those of each call. */
 export interface RotateAndStoreOptions extends CallOptions {
@@ -49,7 +50,9 @@ export async function rotateAndStore(
 ): Promise<KeyRotation> {
   checkNames({ ...ROTATE_API_KEY, method: 'rotateAndStore' }, options, undefined, OF_ROTATION);
   if (typeof store !== 'function') throw new TypeError(`store must be a function, not ${kindOf(store)}`);
-  const { gracePeriodHours = 24, deleteOld = false, ...call } = severalTimes(options ?? {});
+  const { gracePeriodHours: hours, deleteOld: isToBeDeleted, ...call } = severalTimes(options ?? {});
+  const gracePeriodHours = hours ?? 24;
+  const deleteOld = isToBeDeleted ?? false;
   if (typeof deleteOld !== 'boolean') {
     throw new TypeError(`deleteOld must be a boolean, not ${kindOf(deleteOld)}`);
   }
@@ -64,9 +67,10 @@ export async function rotateAndStore(
   const old = known.oldKeyId === undefined ? 'the old key' : `the old key (${known.oldKeyId})`;
   const until = known.oldKeyExpiresAt ?? `${gracePeriodHours} h from now`;
   try {
-    await store(token);
+    await isStored(store, token, call.signal);
   } catch (cause) {
-    const message = `the key was rotated, but storing its new token failed: ${reason(cause)}. Nothing was deleted: ${old} works until ${until}`;
+    const reason = saidBy(cause).replaceAll(token, MASK);
+    const message = `the key was rotated, but storing its new token failed: ${reason}. Nothing was deleted: ${old} works until ${until}`;
     throw new KeyRotationError(message, { ...known, token, stored: false, cause });
   }
   if (!deleteOld) return maskInPrint({ token, ...known, oldKeyDeleted: false });
@@ -74,7 +78,7 @@ export async function rotateAndStore(
     if (known.oldKeyId === undefined) throw new NotFoundError('the server did not give its identifier');
     await client.deleteApiKey(known.oldKeyId, call);
   } catch (cause) {
-    const message = `the key was rotated and its new token stored, but ${old} could not be deleted: ${reason(cause)}. It works until ${until}`;
+    const message = `the key was rotated and its new token stored, but ${old} could not be deleted: ${saidBy(cause)}. It works until ${until}`;
     throw new KeyRotationError(message, { ...known, token, stored: true, cause });
   }
   return maskInPrint({ token, ...known, oldKeyExpiresAt: undefined, oldKeyDeleted: true });
@@ -94,8 +98,20 @@ function describe(rotated: RotatedApiKey) {
   };
 }
 
-function reason(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+/** Waits until the token is stored; not any longer once the signal is aborted, since a store may hang for good. */
+async function isStored(store: StoreToken, token: string, signal: CallOptions['signal']): Promise<void> {
+  let unwatch: (() => void) | undefined;
+  const isAborted = new Promise<never>((_, reject) => {
+    // A store that is done in the same turn is done.
+    unwatch = onAbort(signal, () => setImmediate(() => reject(reasonOf(signal as AbortSignal))));
+  });
+  // Where the store throws at once, nobody waits for it.
+  isAborted.catch(() => {});
+  try {
+    await Promise.race([store(token), isAborted]);
+  } finally {
+    unwatch?.();
+  }
 }
 
 /**
@@ -158,19 +174,21 @@ export class TemporaryApiKey {
    *   it expires.
    */
   dispose(options?: CallOptions): Promise<void> {
-    this.client.close();
-    this.#deleted ??= this.#delete(options);
+    this.#deleted ??= this.#delete(options).catch((error) => {
+      this.#deleted = undefined;
+      throw error;
+    });
     return this.#deleted;
   }
 
   async #delete(options: CallOptions | undefined): Promise<void> {
     try {
+      checkNames({ ...DELETE_API_KEY, method: 'dispose' }, options, undefined);
+      this.client.close();
       await this.#owner.deleteApiKey(this.id, { ...this.#options, ...options });
     } catch (error) {
       // That it is gone is all that is wanted.
-      if (error instanceof NotFoundError) return;
-      this.#deleted = undefined;
-      throw error;
+      if (!(error instanceof NotFoundError)) throw error;
     }
   }
 

@@ -1,6 +1,7 @@
 /** What a client tells about itself: one line for each attempt, for those who ask for it, and warnings. */
 
 import { emitWarning } from 'node:process';
+import { saidBy } from './kinds.js';
 
 /** Takes the lines of a client, for example `console`, or a logger of pino or winston. */
 export interface Logger {
@@ -38,7 +39,7 @@ export function logAttempts(logger: Logger, attempts: readonly Attempt[]): void 
   try {
     for (const attempt of attempts) logger.debug(line(attempt));
   } catch (error) {
-    warnOnce(undefined, `the logger failed: ${error instanceof Error ? error.message : String(error)}`);
+    warnOnce(undefined, `the logger failed: ${saidBy(error)}`);
   }
 }
 
@@ -66,8 +67,15 @@ export function warnOnce(logger: Logger | undefined, message: string): void {
   warn(logger, message);
 }
 
-/** Warns. */
+/** Warns. What a logger does not take is a warning of the process. */
 export function warn(logger: Logger | undefined, message: string): void {
-  if (logger?.warn) logger.warn(`loki-mode-sdk: ${message}`);
-  else emitWarning(message, { type: 'LokiModeSdkWarning' });
+  try {
+    if (logger?.warn) {
+      logger.warn(`loki-mode-sdk: ${message}`);
+      return;
+    }
+  } catch (error) {
+    emitWarning(`the logger failed: ${saidBy(error)}`, { type: 'LokiModeSdkWarning' });
+  }
+  emitWarning(message, { type: 'LokiModeSdkWarning' });
 }

@@ -3,12 +3,12 @@
 import { emitWarning } from 'node:process';
 import { inspect } from 'node:util';
 import { asyncDispose } from './dispose.js';
-import { type Engine, engineOf } from './engine.js';
+import { Engine, engineOf } from './engine.js';
 import { type AutonomiError, ConfigError } from './errors.js';
 import { AutonomiClient } from './generated/client.js';
 import { LokiOperations } from './generated/loki.js';
 import type { LiveEvent } from './generated/models.js';
-import { kindOf } from './kinds.js';
+import { kindOf, whyNoOptions } from './kinds.js';
 import { type LiveEventStream, type LiveOptions, openEvents } from './live.js';
 import type { ClientOptions } from './options.js';
 
@@ -49,10 +49,17 @@ export class LokiClient extends LokiOperations {
    * @throws {@link ConfigError} if an option is no good; the message names it.
    */
   constructor(baseUrl: string, options: LokiClientOptions = {}) {
-    if (typeof options !== 'object' || options === null) {
-      throw new ConfigError(`LokiClient needs a base URL and an object of options, not ${kindOf(options)}`);
+    const whyNot = whyNoOptions(options);
+    if (whyNot) throw new ConfigError(`LokiClient needs a base URL and an object of options, not ${whyNot}`);
+    if (Object.hasOwn(options, 'baseUrl')) {
+      throw new ConfigError(
+        'LokiClient takes the base URL as its first argument; leave out the option baseUrl',
+        {
+          param: 'baseUrl',
+        },
+      );
     }
-    super(new AutonomiClient({ ...options, baseUrl }));
+    super(new AutonomiClient(Engine.of({ ...options, baseUrl }, 'LokiClient')));
   }
 
   /** Where the server is, as it was given. */
@@ -92,9 +99,8 @@ export class LokiClient extends LokiOperations {
   subscribe(callback: (event: LiveEvent) => unknown, options: SubscribeOptions = {}): () => void {
     if (typeof callback !== 'function')
       throw new TypeError(`callback must be a function, not ${kindOf(callback)}`);
-    if (typeof options !== 'object' || options === null) {
-      throw new TypeError(`options of subscribe must be an object, not ${kindOf(options)}`);
-    }
+    const whyNot = whyNoOptions(options);
+    if (whyNot) throw new TypeError(`options of subscribe must be an object, not ${whyNot}`);
     const { onError, ...live } = options;
     if (onError != null && typeof onError !== 'function') {
       throw new TypeError(`onError must be a function, not ${kindOf(onError)}`);
@@ -141,7 +147,7 @@ class Subscription {
     this.#engine = engineOf(client);
     this.#deadline = performance.now() + (options.timeout ?? Number.POSITIVE_INFINITY);
     this.#stream = openEvents(this.#engine, options, 'subscribe');
-    this.#signal = options.signal;
+    this.#signal = options.signal ?? undefined;
     this.#callback = callback;
     this.#onError = onError;
   }

@@ -1,6 +1,6 @@
 import { ConfigError } from './errors.js';
 import { type HeaderList, headerPairs } from './headers.js';
-import { isTorn, kindOf } from './kinds.js';
+import { isTorn, kindOf, whyNoOptions } from './kinds.js';
 import type { Logger } from './logger.js';
 import { type TokenProvider, tokenSource } from './tokens.js';
 
@@ -79,7 +79,7 @@ export interface ClientChanges {
 /** What can be said about a single call. */
 export interface CallOptions {
   /** Ends the call when it is aborted; the call is then rejected with the signal's reason. */
-  signal?: AbortSignal | undefined;
+  signal?: AbortSignal | null | undefined;
   /** The longest that this call may take, in milliseconds, instead of the client's `timeout`. */
   timeout?: number | undefined;
   /** How often this call is repeated at the most, instead of the client's `maxRetries`. */
@@ -127,11 +127,10 @@ const OPTIONS: Readonly<Record<keyof ClientOptions, Read>> = {
  * @throws {@link ConfigError} naming the option that is missing, unknown or of the wrong type. Whether its value is
  *   any good is checked by the engine.
  */
-export function nativeOptions(options: ClientOptions): string {
-  if (typeof options !== 'object' || options === null) {
-    throw new ConfigError(`AutonomiClient needs an object of options with baseUrl, not ${kindOf(options)}`);
-  }
-  const read = readAll('AutonomiClient', OPTIONS, options);
+export function nativeOptions(owner: string, options: ClientOptions): string {
+  const whyNot = whyNoOptions(options, Object.keys(OPTIONS));
+  if (whyNot) throw new ConfigError(`${owner} needs an object of options with baseUrl, not ${whyNot}`);
+  const read = readAll(owner, OPTIONS, options);
   const baseUrl = checkString('baseUrl', options.baseUrl);
   return JSON.stringify({ ...read, baseUrl, language: `Node.js/${process.versions.node}` });
 }
@@ -142,9 +141,8 @@ export function nativeOptions(options: ClientOptions): string {
  * @throws {@link ConfigError} naming the one that is unknown or of the wrong type.
  */
 export function nativeChanges(changes: ClientChanges): string {
-  if (typeof changes !== 'object' || changes === null) {
-    throw new ConfigError(`withOptions needs an object of options, not ${kindOf(changes)}`);
-  }
+  const whyNot = whyNoOptions(changes);
+  if (whyNot) throw new ConfigError(`withOptions needs an object of options, not ${whyNot}`);
   const read = readAll('withOptions', CHANGES, changes);
   return JSON.stringify(changes.token === null ? { ...read, token: 'none' } : read);
 }
@@ -202,7 +200,8 @@ export function checkCount(name: string, value: unknown, least: number, most: nu
 export function checkTimeout(name: string, timeout: unknown): unknown {
   if (timeout == null) return timeout;
   if (typeof timeout !== 'number' || !Number.isFinite(timeout) || timeout <= 0) {
-    throw refusal(name, 'a number of milliseconds above zero', timeout);
+    const finite = timeout === Number.POSITIVE_INFINITY ? 'a finite number' : 'a number';
+    throw refusal(name, `${finite} of milliseconds above zero`, timeout);
   }
   return timeout;
 }

@@ -80,10 +80,7 @@ export function openPages<T>(
     maxRetries: checkRetries(options?.maxRetries ?? undefined),
     headers: options?.headers == null ? undefined : headerPairs(options.headers),
   });
-  const stream = engine.open(
-    (client) => native.Stream.pages(client, operation.name, text, terms),
-    operation.params,
-  );
+  const stream = engine.open((client) => native.Stream.pages(client, operation.name, text, terms), operation);
   return new Pager<T>(engine, stream, signal);
 }
 

@@ -9,8 +9,10 @@ export function checkSignal(value: unknown): AbortSignal {
     typeof aborted === 'boolean' &&
     typeof addEventListener === 'function' &&
     typeof removeEventListener === 'function';
-  if (!isSignal) throw new TypeError(`signal must be an AbortSignal, not ${kindOf(value)}`);
-  return value as AbortSignal;
+  if (isSignal) return value as AbortSignal;
+  const isController = typeof value === 'object' && value !== null && 'signal' in value;
+  const hint = isController ? '; give its signal' : '';
+  throw new TypeError(`signal must be an AbortSignal, not ${kindOf(value)}${hint}`);
 }
 
 /** What is thrown for a signal that was aborted; those of libraries may give no reason. */

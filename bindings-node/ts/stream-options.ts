@@ -2,7 +2,7 @@
 
 import type { ConfigError } from './errors.js';
 import { type HeaderList, headerPairs } from './headers.js';
-import { isTorn, kindOf } from './kinds.js';
+import { isTorn, kindOf, saidBy, whyNoOptions } from './kinds.js';
 import { checkCount, checkRetries, checkTimeout } from './options.js';
 import { checkSignal } from './signals.js';
 import { dateText, whyNoTimestamp } from './timestamps.js';
@@ -13,8 +13,11 @@ export type Several<T> = Iterable<T> & object;
 /** What can be said about every stream. */
 export interface StreamOptions {
   /** Ends the stream when it is aborted: who waits for an event, or asks for one later, gets the signal's reason. */
-  signal?: AbortSignal | undefined;
-  /** How many milliseconds the stream may last; then it fails with an `APITimeoutError`. Default: without end. */
+  signal?: AbortSignal | null | undefined;
+  /**
+   * How many milliseconds the stream may last; then it fails with an `APITimeoutError`. Default: without end, which
+   * `Infinity` says, too.
+   */
   timeout?: number | undefined;
   /**
    * How many failures in a row are waited out; the next one is thrown, and the stream can be asked again. That of the
@@ -40,7 +43,7 @@ export type OptionTable = Readonly<Record<string, Read>>;
 
 /** How {@link StreamOptions} are read, but for the signal, which stays on this side. */
 const TERMS: OptionTable = {
-  timeout: checkTimeout,
+  timeout: (name, value) => (value === Number.POSITIVE_INFINITY ? undefined : checkTimeout(name, value)),
   maxRetries: (_, value) => checkRetries(value),
   headers: (_, value) => headerPairs(value),
 };
@@ -59,14 +62,17 @@ export function readOptions(
 ): Opening {
   const found: Record<string, unknown> = { ...read };
   let signal: AbortSignal | undefined;
-  if (options != null && (typeof options !== 'object' || Array.isArray(options))) {
-    throw new TypeError(`options of ${method} must be an object, not ${kindOf(options)}`);
+  const readers: OptionTable = { ...TERMS, ...table };
+  const names = new Set(['signal', ...Object.keys(readers)]);
+  const whyNot = options == null ? undefined : whyNoOptions(options, names);
+  if (whyNot) throw new TypeError(`options of ${method} must be an object, not ${whyNot}`);
+  for (const name of Object.keys(options ?? {})) {
+    if (!names.has(name)) throw new TypeError(`${method} has no option ${name}`);
   }
-  for (const [name, value] of Object.entries(options ?? {})) {
-    const known = Object.hasOwn(table, name) ? table : TERMS;
-    const reader = Object.hasOwn(known, name) ? known[name] : undefined;
-    if (!reader && name !== 'signal') throw new TypeError(`${method} has no option ${name}`);
+  for (const name of names) {
+    const value = (options as Record<string, unknown> | undefined)?.[name];
     if (value == null) continue;
+    const reader = readers[name];
     if (reader) found[name] = reader(name, value);
     else signal = checkSignal(value);
   }
@@ -127,7 +133,7 @@ export function writeJson(name: string, value: unknown): string {
   try {
     text = JSON.stringify(value);
   } catch (cause) {
-    throw new TypeError(`${name} cannot be written as JSON: ${(cause as Error).message}`, { cause });
+    throw new TypeError(`${name} cannot be written as JSON: ${saidBy(cause)}`, { cause });
   }
   if (text === undefined) throw mismatch(name, 'something that can be written as JSON', value);
   return text;

@@ -1,9 +1,10 @@
 /** What all iterators of events have in common. */
 
+import { type CallSite, callSite } from './call-site.js';
 import { asyncDispose } from './dispose.js';
 import type { Engine } from './engine.js';
 import type { NativeStream } from './native.js';
-import { reasonOf } from './signals.js';
+import { onAbort, reasonOf } from './signals.js';
 
 /** Says of an event whether it was the last one. */
 export type Until<T> = (event: T) => unknown;
@@ -11,15 +12,8 @@ export type Until<T> = (event: T) => unknown;
 /** What a stream ends with. */
 const END: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined });
 
-/** A listener that somebody else's signal holds: it must not keep the stream. */
-interface Listening {
-  readonly signal: AbortSignal;
-  readonly onAbort: () => void;
-}
-
-const abandoned = new FinalizationRegistry(({ signal, onAbort }: Listening) => {
-  signal.removeEventListener('abort', onAbort);
-});
+/** Ends what somebody else's signal holds of a stream that nobody holds any more. */
+const abandoned = new FinalizationRegistry((unwatch: () => void) => unwatch());
 
 /**
  * An iterator of events, for `for await`. Events come in batches; only when a batch is used up, the server is waited
@@ -44,7 +38,8 @@ export abstract class Stream<T> implements AsyncIterableIterator<T> {
   #turn: Promise<IteratorResult<T, undefined>> | undefined;
   /** Ends the wait of the first of them. */
   #stopWaiting: (() => void) | undefined;
-  #listening: Listening | undefined;
+  /** Ends the listening to the signal. */
+  #unwatch: (() => void) | undefined;
 
   /** @internal */
   constructor(engine: Engine, native: NativeStream, signal?: AbortSignal, until?: Until<T>) {
@@ -120,6 +115,8 @@ export abstract class Stream<T> implements AsyncIterableIterator<T> {
 
   /** Waits for those who asked earlier, and then for the next event. */
   async #advance(before: Promise<unknown> | undefined): Promise<IteratorResult<T, undefined>> {
+    // Whoever asked is on the stack now, and no longer when the answer has come.
+    const site = callSite();
     this.#waiting += 1;
     try {
       // What came of it is theirs to know.
@@ -129,9 +126,9 @@ export abstract class Stream<T> implements AsyncIterableIterator<T> {
         this.#listen();
         if (this.#state === 'aborted' && this.#signal) throw reasonOf(this.#signal);
         if (this.#state !== 'open') return END;
-        this.#engine.checkOpen();
+        this.#engine.checkOpen(site);
         if (this.#given < this.#events.length) return this.#give();
-        const events = await this.#wait();
+        const events = await this.#wait(site);
         // Closed or aborted meanwhile, it gives nothing any more; what has come is left to who goes on from the cursor.
         if (this.#state !== 'open') continue;
         if (events) this.#events = events;
@@ -156,9 +153,9 @@ export abstract class Stream<T> implements AsyncIterableIterator<T> {
   }
 
   /** Waits for the next batch; nothing at the end. */
-  async #wait(): Promise<T[] | null> {
+  async #wait(site: CallSite): Promise<T[] | null> {
     try {
-      return await this.#engine.wait<T[] | null>((id, wants, stop) => {
+      return await this.#engine.wait<T[] | null>(site, (id, wants, stop) => {
         this.#native.next(id, wants);
         // From here on, the native side counts from the next batch on.
         this.#events = [];
@@ -185,25 +182,24 @@ export abstract class Stream<T> implements AsyncIterableIterator<T> {
   }
 
   #listen(): void {
-    if (this.#listening || !this.#signal || this.#state !== 'open') return;
+    if (this.#unwatch || !this.#signal || this.#state !== 'open') return;
     if (this.#signal.aborted) {
       this.#end('aborted');
       return;
     }
+    // The signal is somebody else's: it must not keep the stream.
     const weak = new WeakRef(this);
-    const onAbort = () => {
+    this.#unwatch = onAbort(this.#signal, () => {
       const stream = weak.deref();
       if (stream) stream.#end('aborted');
-    };
-    this.#listening = { signal: this.#signal, onAbort };
-    this.#signal.addEventListener('abort', onAbort, { once: true });
-    abandoned.register(this, this.#listening, this);
+    });
+    abandoned.register(this, this.#unwatch, this);
   }
 
   #unlisten(): void {
-    if (!this.#listening) return;
+    if (!this.#unwatch) return;
     abandoned.unregister(this);
-    this.#listening.signal.removeEventListener('abort', this.#listening.onAbort);
-    this.#listening = undefined;
+    this.#unwatch();
+    this.#unwatch = undefined;
   }
 }

@@ -17,10 +17,15 @@ export function parseTimestamp(text: string): Date {
   return new Date(milliseconds);
 }
 
+function isValid(value: unknown): value is Date {
+  return isDate(value) && !Number.isNaN(Date.prototype.getTime.call(value));
+}
+
 /** The text of a date that a caller gives, if servers can read it. */
 export function dateText(value: unknown): string | undefined {
-  if (!isDate(value) || Number.isNaN(value.getTime())) return undefined;
-  const text = value.toISOString();
+  if (!isValid(value)) return undefined;
+  // Its own methods may have been replaced, as some libraries do.
+  const text = Date.prototype.toISOString.call(value);
   // Years with a sign are beyond the calendar of others.
   return /^\d/.test(text) ? text : undefined;
 }
@@ -28,8 +33,11 @@ export function dateText(value: unknown): string | undefined {
 /** What is given instead of a timestamp, and what to give. */
 export function whyNoTimestamp(value: unknown): string {
   if (isDate(value)) {
-    return Number.isNaN(value.getTime()) ? 'one that is invalid' : 'one beyond the years 0 to 9999';
+    return isValid(value) ? 'one beyond the years 0 to 9999' : 'one that is invalid';
   }
+  // As those of Temporal.
+  const isInstant = typeof (value as { epochMilliseconds?: unknown }).epochMilliseconds === 'number';
+  if (isInstant) return `${kindOf(value)}; give new Date(value.epochMilliseconds)`;
   if (typeof value !== 'number') return kindOf(value);
   return `${kindOf(value)}; a Date is made of milliseconds by new Date(milliseconds)`;
 }

@@ -150,7 +150,8 @@ pub(crate) fn with_entries_checked(body: &[u8]) -> Option<Vec<u8>> {
 /// [`TenantRequired`](loki_mode_spec::Bridge::TenantRequired): says what to do about a missing tenant.
 pub(crate) fn explain_missing_tenant(info: &mut ErrorInfo) {
     if info.status_code == Some(422) && info.errors.iter().any(|error| error.location == "body.tenant_id") {
-        info.message.push_str(". This server needs to know the tenant: pass tenant_id=..., see list_tenants");
+        info.message
+            .push_str(". This server needs to know the tenant: pass `tenant_id`, which `list_tenants` knows");
     }
 }
 

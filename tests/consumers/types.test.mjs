@@ -1,7 +1,7 @@
 // The types of the packed package, under the settings that its users have, and what the judges of packages say.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   cpSync,
   mkdirSync,
@@ -41,7 +41,7 @@ describe('the types of the package', () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  /** A project that has the package, and these types of Node.js. */
+  /** A project that has the package, these types of Node.js, and what `types.mts` says types with. */
   function project(node) {
     const made = mkdtempSync(join(folder, 'project-'));
     writeFileSync(join(made, 'package.json'), JSON.stringify({ name: 'consumer', private: true }));
@@ -50,6 +50,7 @@ describe('the types of the package', () => {
     if (node) {
       mkdirSync(join(made, 'node_modules', '@types'), { recursive: true });
       symlinkSync(TYPES[node], join(made, 'node_modules', '@types', 'node'));
+      symlinkSync(join(root, 'node_modules', 'expect-type'), join(made, 'node_modules', 'expect-type'));
     }
     return made;
   }
@@ -93,6 +94,25 @@ describe('the types of the package', () => {
         types: ['node'],
       };
       assert.deepEqual(complaints(file, settings), []);
+    });
+  }
+
+  for (const [name, flags] of [
+    ['typescript-oldest', []],
+    ['typescript-newest', ['--verbatimModuleSyntax', '--noUncheckedIndexedAccess']],
+  ]) {
+    it(`program.mts by ${name}`, () => {
+      const made = project(18);
+      const file = join(made, 'program.mts');
+      cpSync(join(root, 'tests', 'node', 'types.mts'), file);
+      const compiler = join(peers, 'node_modules', name, 'bin', 'tsc');
+      const settings = ['--module', 'nodenext', '--target', 'es2022', '--types', 'node', ...flags];
+      const strict = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--skipLibCheck', 'false'];
+      const told = spawnSync(process.execPath, [compiler, ...settings, ...strict, file], {
+        cwd: made,
+        encoding: 'utf8',
+      });
+      assert.deepEqual([told.status, told.stdout], [0, '']);
     });
   }
 

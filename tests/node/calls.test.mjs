@@ -223,7 +223,7 @@ describe('errors', () => {
     }
     await assert.rejects(theCaller(), (error) => {
       assert.match(error.stack, /^NotFoundError: .*Project not found/);
-      assert.match(error.stack, /at async theCaller .*calls\.test\.mjs/);
+      assert.match(error.stack, /at theCaller .*calls\.test\.mjs/);
       return true;
     });
   });

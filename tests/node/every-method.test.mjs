@@ -6,6 +6,7 @@ import { getEventListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { after, before, describe, it } from 'node:test';
+import { inspect } from 'node:util';
 import * as sdk from 'loki-mode-sdk';
 import { clearEnvironment } from './support/binaries.mjs';
 import { listening, until } from './support/plane.mjs';
@@ -90,8 +91,15 @@ function everyMethod(baseUrl) {
 
 /** Calls, and asks what is called for its first item if it is a stream. */
 async function theCaller(call, options) {
-  const given = call(options);
+  const given = call(options); // the line of the caller
   return await (given?.next ? given.next() : given); // the line of the caller
+}
+
+/** The same by one who has gone when the answer comes: nobody awaits it just then. */
+function theHastyCaller(call, options, take) {
+  const given = call(options); // the line of the caller
+  const answer = given?.next ? given.next() : given; // the line of the caller
+  answer.then(() => take(new Error('it did not fail')), take);
 }
 
 async function failureOf(call, options) {
@@ -227,9 +235,21 @@ describe('every method that makes a call', () => {
       const error = await failureOf(call, { ...options, signal });
       if (!(error instanceof sdk.PermissionDeniedError)) return error.stack;
       if (getEventListeners(signal, 'abort').length > 0) return 'left a listener';
-      const line = /at async theCaller \(.*every-method\.test\.mjs:(\d+):/.exec(error.stack)?.[1];
-      const source = readFileSync(new URL(import.meta.url), 'utf8').split('\n');
-      return !source[line - 1]?.endsWith('// the line of the caller') && error.stack;
+      return !showsTheCaller(error) && error.stack;
+    }));
+
+  it('shows the line of the caller also where nobody awaits it when it fails', () =>
+    checkEach(403, async (call, options) => {
+      const error = await new Promise((resolve) => theHastyCaller(call, options, resolve));
+      if (!(error instanceof sdk.PermissionDeniedError)) return error.stack;
+      if (!error.stack.startsWith(`PermissionDeniedError: ${error.message}\n    at `)) return error.stack;
+      return !showsTheCaller(error) && error.stack;
+    }));
+
+  it('shows the line of the caller where several are awaited at once', () =>
+    checkEach(403, async (call, options) => {
+      const outcomes = await Promise.allSettled([theCaller(call, options), theCaller(call, options)]);
+      return outcomes.map(({ reason }) => !showsTheCaller(reason) && reason.stack).find(Boolean);
     }));
 
   for (const [option, value, named] of [
@@ -243,9 +263,21 @@ describe('every method that makes a call', () => {
     ['headers', { 'x-a': 5 }, 'x-a'],
     ['headers', { 'x-a': 'canary\n' }, 'x-a'],
     ['headers', { authorization: 'canary' }, 'authorization'],
+    ['headers', Promise.resolve({ 'x-a': 'canary' }), 'headers'],
+    ['headers', new Date(0), 'headers'],
+    ['timeout', Number.NaN, 'timeout'],
+    ['timeout', 5n, 'timeout'],
+    ['timeout', Symbol('5'), 'timeout'],
+    ['timeout', -0, 'timeout'],
+    ['timeout', Number.NEGATIVE_INFINITY, 'timeout'],
+    ['maxRetries', Number.POSITIVE_INFINITY, 'maxRetries'],
+    ['maxRetries', 5n, 'maxRetries'],
+    ['maxRetries', true, 'maxRetries'],
     ['signal', {}, 'signal'],
+    ['signal', new AbortController(), 'AbortController; give its signal'],
+    ['signal', { aborted: false, addEventListener() {} }, 'signal'],
   ]) {
-    it(`names ${option} if it is ${JSON.stringify(value)}, and sends nothing`, () =>
+    it(`names ${option} if it is ${shown(value)}, and sends nothing`, () =>
       checkEach(200, async (call, options, requests) => {
         const error = await failureOf(call, { ...options, [option]: value });
         const isOurs = error instanceof TypeError || error instanceof sdk.ConfigError;
@@ -256,9 +288,9 @@ describe('every method that makes a call', () => {
 
   it('names itself if its options are none', () =>
     checkEach(200, async (call, _, requests, label) => {
-      // `LokiClient` has names of its own for methods of the other client.
-      const name = label.startsWith('LokiClient.') ? 'options' : label.split('.').pop();
-      for (const options of [5, 'x', true, [], () => {}]) {
+      const name = label.split('.').pop();
+      const odd = [AbortSignal.abort(), new Map([['timeout', 5]]), Promise.resolve({}), new Date(), /x/];
+      for (const options of [5, 'x', true, [], () => {}, ...odd]) {
         const error = await failureOf(call, options);
         if (!(error instanceof TypeError) || !error.message.includes(name)) return error.stack;
       }
@@ -364,6 +396,18 @@ describe('every method that makes a call', () => {
     });
   });
 });
+
+/** Whether the stack has one of the lines of this file that are marked as the caller's. */
+function showsTheCaller(error) {
+  const line = /at (?:async )?the(?:Hasty)?Caller \(.*every-method\.test\.mjs:(\d+):/.exec(error.stack)?.[1];
+  const source = readFileSync(new URL(import.meta.url), 'utf8').split('\n');
+  return source[line - 1]?.endsWith('// the line of the caller') === true;
+}
+
+/** A value, in the name of a test. */
+function shown(value) {
+  return value instanceof Promise ? 'a promise' : inspect(value);
+}
 
 /** A signal and what aborts it. */
 function withAbort() {

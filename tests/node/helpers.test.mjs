@@ -1,6 +1,8 @@
 // What is made of several calls: the end of a run, rotations that lose no token, keys that do not stay.
 
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
+import { createServer } from 'node:http';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import {
@@ -17,6 +19,7 @@ import {
 import { clearEnvironment } from './support/binaries.mjs';
 import { startControlPlane, TOKEN } from './support/control-plane.mjs';
 import { FaultServer } from './support/fault-server.mjs';
+import { listening } from './support/plane.mjs';
 
 clearEnvironment();
 
@@ -204,6 +207,30 @@ describe('helpers, when the server fails', () => {
     await assert.rejects(sdk.waitForRun(7, { signal: AbortSignal.abort(new Error('not now')) }), /not now/);
   });
 
+  it('a wait is without end where its timeout is Infinity, as where it has none', async () => {
+    let looks = 0;
+    const server = createServer((_, response) => {
+      looks += 1;
+      response.end(JSON.stringify({ id: 7, project_id: 1, status: looks < 5 ? 'running' : 'completed' }));
+    });
+    const client = new AutonomiClient({
+      baseUrl: await listening(server),
+      pathStyle: 'guide',
+      timeout: 1000,
+    });
+    for (const timeout of [Number.POSITIVE_INFINITY, undefined, null]) {
+      looks = 0;
+      const run = await client.waitForRun(7, { timeout, pollInterval: 20 });
+      assert.deepEqual([run.status, looks], ['completed', 5]);
+    }
+    await assert.rejects(
+      client.getRun(7, { timeout: Number.POSITIVE_INFINITY }),
+      /timeout must be a finite number/,
+    );
+    client.close();
+    server.close();
+  });
+
   it('a wait refuses what is no good', async () => {
     const sdk = client(await server.serve([]));
     await assert.rejects(sdk.waitForRun(), TypeError);
@@ -222,6 +249,55 @@ describe('helpers, when the server fails', () => {
     );
     assert.deepEqual(stored, []);
     assert.deepEqual(await sent(), ['POST /api/keys/k/rotate']);
+  });
+
+  it('a token is in the error, and not in its message, whatever the store throws', async () => {
+    const fail = () => {
+      throw new Error('a trap');
+    };
+    const unreadable = new Proxy({}, { get: fail, getPrototypeOf: fail });
+    const odd = [undefined, null, 'no', Symbol('no'), Object.create(null), unreadable];
+    odd.push(Object.assign(new Error(), { message: Symbol('no') }));
+    odd.push((token) => new Error(`cannot store ${token}`));
+    for (const thrown of odd) {
+      const sdk = client(await server.serve([{ json: rotated }]));
+      const store = (token) => {
+        throw typeof thrown === 'function' ? thrown(token) : thrown;
+      };
+      const error = await sdk.rotateAndStore('ci', store).catch((error) => error);
+      assert.ok(error instanceof KeyRotationError, error);
+      assert.deepEqual([error.token, error.stored], [rotated.token, false]);
+      assert.match(error.message, /storing its new token failed: .+ Nothing was deleted/);
+      assert.ok(!error.message.includes(rotated.token) && !error.stack.includes(rotated.token));
+    }
+  });
+
+  it('a store that hangs is not waited for once the signal is aborted', async () => {
+    const sdk = client(await server.serve([{ json: rotated }, { json: rotated }]));
+    const controller = new AbortController();
+    const { signal } = controller;
+    const reason = new Error('enough');
+    const hang = () => {
+      setTimeout(() => controller.abort(reason), 20);
+      return new Promise(() => {});
+    };
+    const error = await sdk.rotateAndStore('ci', hang, { signal }).catch((error) => error);
+    assert.ok(error instanceof KeyRotationError, error);
+    assert.deepEqual([error.token, error.stored, error.cause], [rotated.token, false, reason]);
+    assert.deepEqual(getEventListeners(signal, 'abort'), []);
+    // One that is done when it aborts is done.
+    const another = new AbortController();
+    const done = await sdk.rotateAndStore('ci', () => another.abort(), { signal: another.signal });
+    assert.equal(done.token, rotated.token);
+    assert.deepEqual(getEventListeners(another.signal, 'abort'), []);
+  });
+
+  it('null stands for "not given" in a rotation, too', async () => {
+    const sdk = client(await server.serve([{ json: rotated }]));
+    const rotation = await sdk.rotateAndStore('ci', () => {}, { deleteOld: null, gracePeriodHours: null });
+    assert.equal(rotation.oldKeyDeleted, false);
+    const [{ body }] = (await server.recorded()).requests;
+    assert.match(body, /"grace_period_hours":24/);
   });
 
   it('an old key that cannot be deleted is an error that says that all the rest went well', async () => {
@@ -267,6 +343,18 @@ describe('helpers, when the server fails', () => {
       /no option deleteold/,
     );
     assert.deepEqual(await sent(), []);
+  });
+
+  it('a temporary key refuses what is no good to delete it with, and can be deleted all the same', async () => {
+    const made = { id: 'k1', name: 'ci', token: 'loki_new', role: 'viewer' };
+    const sdk = client(await server.serve([{ json: made }, { status: 204 }]));
+    const key = await sdk.temporaryApiKey('ci');
+    for (const options of [5, AbortSignal.abort(), { timeuot: 1 }, { timeout: -1 }]) {
+      await assert.rejects(key.dispose(options), /options of dispose|timeuot|timeout/);
+    }
+    await key.dispose({ timeout: 5000 });
+    await key.dispose();
+    assert.equal((await server.recorded()).requests.length, 2);
   });
 
   it('a temporary key that could not be deleted can be tried again', async () => {

@@ -72,6 +72,31 @@ describe('a logger', () => {
     assert.equal(lines.length, 1, inspect(lines));
   });
 
+  it('that throws what has no text does not take the result either', async () => {
+    const baseUrl = await server.serve([{ json: { status: 'up' } }]);
+    const code = `
+      process.on('warning', (warning) => console.log(warning.message));
+      const logger = { debug() { throw Object.create(null); } };
+      const client = new AutonomiClient({ baseUrl: process.argv[1], logger });
+      console.log((await client.getStatus()).status);`;
+    const { stdout } = await program(code, {}, baseUrl);
+    assert.equal(stdout.trim(), 'up\nthe logger failed: something without a text');
+  });
+
+  it('that fails to warn has the process warned', async () => {
+    const code = `
+      process.on('warning', (warning) => console.log(warning.message));
+      const logger = { debug() {}, warn() { throw new Error('disk full'); } };
+      const baseUrl = 'http://control-plane.example.com';
+      const client = new AutonomiClient({ baseUrl, token: 'loki_canary', logger });
+      console.log(client.baseUrl);`;
+    const { stdout } = await program(code, {});
+    assert.match(
+      stdout,
+      /^http.+\nthe logger failed: disk full\n.*in clear text; use https:.* in `baseUrl`\n$/,
+    );
+  });
+
   it('that fails does not take the result', async () => {
     const baseUrl = await server.serve([{ json: { status: 'up' } }]);
     const code = `

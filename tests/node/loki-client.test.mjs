@@ -2,17 +2,21 @@
 
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
+import { createServer } from 'node:http';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { LokiClient } from 'loki-mode-sdk';
 import { clearEnvironment } from './support/binaries.mjs';
 import { startControlPlane, TOKEN } from './support/control-plane.mjs';
-import { until } from './support/plane.mjs';
+import { listening, until } from './support/plane.mjs';
 import { program } from './support/program.mjs';
 import { frame, LiveServer } from './support/sse.mjs';
 
 clearEnvironment();
+
+/** The methods that the other client has under other names, with what they take. */
+const OWN_NAMES = { health: [], ready: [], live: [], listSessions: [], getSession: ['session-1'] };
 
 describe('a LokiClient of the local control plane', () => {
   let server;
@@ -49,6 +53,30 @@ describe('a LokiClient of the local control plane', () => {
       break;
     }
     client.close();
+  });
+
+  it('names its own methods and itself in errors', async () => {
+    const odd = createServer((_, response) => response.end('[]'));
+    const client = new LokiClient(await listening(odd));
+    for (const [name, args] of Object.entries(OWN_NAMES)) {
+      await assert.rejects(client[name](...args, { timeuot: 1 }), {
+        message: `${name} has no option timeuot`,
+      });
+      const error = await client[name](...args).catch((error) => error);
+      assert.match(error.message, new RegExp(`is not what \`${name}\` returns`));
+    }
+    await assert.rejects(client.getSession(), { message: 'sessionId is missing: getSession needs it' });
+    client.close();
+    odd.close();
+    assert.throws(
+      () => new LokiClient('http://x', { timeuot: 1 }),
+      /^ConfigError: LokiClient has no option timeuot/,
+    );
+    assert.throws(() => new LokiClient('http://x', { baseUrl: 'http://y' }), {
+      name: 'ConfigError',
+      param: 'baseUrl',
+      message: /first argument/,
+    });
   });
 
   it('lets the process end once nobody is subscribed', async () => {

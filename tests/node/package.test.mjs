@@ -51,6 +51,31 @@ describe('the package', () => {
     assert.match(stderr, /npm install loki-mode-sdk/);
   });
 
+  it('knows the errors of a copy of itself that was loaded again', async () => {
+    const loaded = Object.keys(require.cache);
+    const kept = loaded.map((name) => [name, require.cache[name]]);
+    for (const name of loaded) delete require.cache[name];
+    const copy = require('loki-mode-sdk');
+    for (const [name, module] of kept) require.cache[name] = module;
+    assert.notEqual(copy.AutonomiClient, cjs.AutonomiClient);
+    const client = new copy.AutonomiClient({ baseUrl: 'http://127.0.0.1:1', maxRetries: 0 });
+    const error = await client.getStatus().catch((error) => error);
+    assert.ok(error instanceof copy.APIConnectionError);
+    assert.ok(error instanceof cjs.APIConnectionError);
+    assert.ok(error instanceof cjs.AutonomiError);
+    assert.ok(!(error instanceof cjs.NotFoundError));
+    for (const other of [null, undefined, 5, new Error('x'), {}])
+      assert.ok(!(other instanceof cjs.AutonomiError));
+    class Mine extends cjs.APIConnectionError {}
+    assert.ok(!(error instanceof Mine));
+    assert.ok(new Mine('x') instanceof Mine && new Mine('x') instanceof copy.APIConnectionError);
+    assert.throws(() => new cjs.EventStream(client), {
+      name: 'TypeError',
+      message: /another copy of loki-mode-sdk/,
+    });
+    client.close();
+  });
+
   it('is disposable where the runtime has it', async () => {
     const client = new esm.AutonomiClient({ baseUrl: 'http://127.0.0.1:1' });
     const dispose = client[Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose')];

@@ -102,6 +102,28 @@ describe('the life of a process with streams', () => {
     }
   });
 
+  it('has one listener on a signal that many streams and calls share, and no warning of it', async () => {
+    const code = `
+      import { getEventListeners } from 'node:events';
+      process.on('warning', (warning) => console.log(warning.name));
+      const client = new sdk.AutonomiClient({ baseUrl: process.argv[1], pathStyle: 'guide' });
+      const controller = new AbortController();
+      const { signal } = controller;
+      const listeners = () => getEventListeners(signal, 'abort').length;
+      const events = new sdk.EventStream(client);
+      const streams = Array.from({ length: 30 }, () => events.follow(7, { signal, until: [] }));
+      const calls = Array.from({ length: 30 }, () => client.getStatus({ signal }));
+      const told = [listeners()];
+      await Promise.all([...calls, ...streams.map((stream) => stream.next())]);
+      for (const stream of streams.splice(0, 10)) stream.close();
+      told.push(listeners());
+      controller.abort(new Error('enough'));
+      const ends = await Promise.allSettled(streams.map((stream) => stream.next()));
+      told.push(ends.filter(({ reason }) => reason === signal.reason).length, listeners());
+      console.log(told.join());`;
+    assert.equal(await program(code, plane.baseUrl), '1,1,20,0');
+  });
+
   it('has calls answered while 300 streams wait', async () => {
     const code = `${FOLLOW}
       const streams = Array.from({ length: 300 }, (_, n) => events.follow(n, { pollInterval: 60000 }));

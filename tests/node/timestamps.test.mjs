@@ -50,6 +50,11 @@ describe('parseTimestamp', () => {
   });
 });
 
+/** As that of Temporal, which the Node.js of the tests does not have. */
+class Instant {
+  epochMilliseconds = 0;
+}
+
 describe('dates as arguments', () => {
   let server;
   before(() => {
@@ -72,6 +77,16 @@ describe('dates as arguments', () => {
         [undefined, undefined, '2026-11-21T22:50:49.642Z'],
       ],
     );
+  });
+
+  it('are read as they are, whatever has been made of their methods', async () => {
+    const date = new Date('2026-11-21T22:50:49.642Z');
+    date.toISOString = () => 'Saturday';
+    date.getTime = () => Number.NaN;
+    const client = new AutonomiClient({ baseUrl: await server.serve([{ json: [] }]), pathStyle: 'guide' });
+    await client.queryAudit({ start_date: date });
+    client.close();
+    assert.equal((await server.recorded()).requests[0].query.start_date, '2026-11-21');
   });
 
   it('say from when on events are wanted', async () => {
@@ -119,6 +134,7 @@ describe('dates as arguments', () => {
     for (const [value, got] of [
       [1795301387000, number],
       [{}, 'an object'],
+      [new Instant(), 'an Instant; give new Date(value.epochMilliseconds)'],
       [new Date('x'), 'one that is invalid'],
       [new Date(Number.NaN), 'one that is invalid'],
       [new Date(8.64e15), 'one beyond the years 0 to 9999'],

@@ -1,6 +1,7 @@
 // What the type checker must accept and what it must reject. Compiled, never run.
 
 import type { IncomingHttpHeaders } from 'node:http';
+import { expectTypeOf } from 'expect-type';
 import {
   type APIConnectionError,
   APITimeoutError,
@@ -57,10 +58,8 @@ import {
   WebhookVerificationError,
 } from 'loki-mode-sdk/webhooks';
 
-type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 /** Each can stand for the other. */
 type Interchangeable<A, B> = [A, B] extends [B, A] ? true : false;
-function holds<_Fact extends true>(): void {}
 
 const options: ClientOptions = { baseUrl: 'http://localhost:57374' };
 const withToken: ClientOptions = { baseUrl: 'http://localhost:57374', token: 'loki_x', timeout: 5000 };
@@ -157,30 +156,35 @@ interface GuideAuditVerifyResult {
   valid: boolean;
   entries_checked: number;
 }
-holds<Equal<Pick<Project, Exclude<keyof GuideProject, 'status'>>, Omit<GuideProject, 'status'>>>();
-holds<
-  Equal<Pick<Task, Exclude<keyof GuideTask, 'status' | 'priority'>>, Omit<GuideTask, 'status' | 'priority'>>
+expectTypeOf<Pick<Project, Exclude<keyof GuideProject, 'status'>>>().toEqualTypeOf<
+  Omit<GuideProject, 'status'>
 >();
-holds<Equal<Pick<Run, Exclude<keyof GuideRun, 'status'>>, Omit<GuideRun, 'status'>>>();
-holds<Equal<Pick<RunEvent, keyof GuideRunEvent>, Pick<GuideRunEvent, keyof GuideRunEvent>>>();
-holds<Equal<Pick<Tenant, keyof GuideTenant>, Pick<GuideTenant, keyof GuideTenant>>>();
-holds<Equal<Pick<ApiKey, Exclude<keyof GuideApiKey, 'role'>>, Omit<GuideApiKey, 'role'>>>();
-holds<Equal<Pick<AuditEntry, keyof GuideAuditEntry>, Pick<GuideAuditEntry, keyof GuideAuditEntry>>>();
-holds<
-  Equal<
-    Pick<AuditVerifyResult, keyof GuideAuditVerifyResult>,
-    Pick<GuideAuditVerifyResult, keyof GuideAuditVerifyResult>
-  >
+expectTypeOf<Pick<Task, Exclude<keyof GuideTask, 'status' | 'priority'>>>().toEqualTypeOf<
+  Omit<GuideTask, 'status' | 'priority'>
+>();
+expectTypeOf<Pick<Run, Exclude<keyof GuideRun, 'status'>>>().toEqualTypeOf<Omit<GuideRun, 'status'>>();
+expectTypeOf<Pick<RunEvent, keyof GuideRunEvent>>().toEqualTypeOf<Pick<GuideRunEvent, keyof GuideRunEvent>>();
+expectTypeOf<Pick<Tenant, keyof GuideTenant>>().toEqualTypeOf<Pick<GuideTenant, keyof GuideTenant>>();
+expectTypeOf<Pick<ApiKey, Exclude<keyof GuideApiKey, 'role'>>>().toEqualTypeOf<Omit<GuideApiKey, 'role'>>();
+expectTypeOf<Pick<AuditEntry, keyof GuideAuditEntry>>().toEqualTypeOf<
+  Pick<GuideAuditEntry, keyof GuideAuditEntry>
+>();
+expectTypeOf<Pick<AuditVerifyResult, keyof GuideAuditVerifyResult>>().toEqualTypeOf<
+  Pick<GuideAuditVerifyResult, keyof GuideAuditVerifyResult>
 >();
 
 // A status is a string in the guide; ours also says which ones are known, and can stand for it anywhere.
-holds<Interchangeable<Pick<Project, keyof GuideProject>, GuideProject>>();
-holds<Interchangeable<Pick<Task, keyof GuideTask>, GuideTask>>();
-holds<Interchangeable<Pick<Run, keyof GuideRun>, GuideRun>>();
-holds<Interchangeable<Pick<ApiKey, keyof GuideApiKey>, GuideApiKey>>();
-holds<Equal<Run['status'], Known<'running' | 'replaying' | 'completed' | 'failed' | 'cancelled'>>>();
-holds<Equal<Task['priority'], Known<'low' | 'medium' | 'high' | 'critical'>>>();
-holds<Equal<NonNullable<ApiKey['role']>, Known<'admin' | 'operator' | 'viewer' | 'auditor'>>>();
+expectTypeOf<Interchangeable<Pick<Project, keyof GuideProject>, GuideProject>>().toEqualTypeOf<true>();
+expectTypeOf<Interchangeable<Pick<Task, keyof GuideTask>, GuideTask>>().toEqualTypeOf<true>();
+expectTypeOf<Interchangeable<Pick<Run, keyof GuideRun>, GuideRun>>().toEqualTypeOf<true>();
+expectTypeOf<Interchangeable<Pick<ApiKey, keyof GuideApiKey>, GuideApiKey>>().toEqualTypeOf<true>();
+expectTypeOf<Run['status']>().toEqualTypeOf<
+  Known<'running' | 'replaying' | 'completed' | 'failed' | 'cancelled'>
+>();
+expectTypeOf<Task['priority']>().toEqualTypeOf<Known<'low' | 'medium' | 'high' | 'critical'>>();
+expectTypeOf<NonNullable<ApiKey['role']>>().toEqualTypeOf<
+  Known<'admin' | 'operator' | 'viewer' | 'auditor'>
+>();
 
 export function openEnumerations(runs: Run[], counts: Record<string, number>, word: string): string {
   const run: Run = { id: 1, project_id: 1, status: word, trigger: 'api', started_at: '' };
@@ -204,9 +208,12 @@ export async function errors(): Promise<number | undefined> {
   try {
     await client.getProject(1);
   } catch (error) {
-    if (error instanceof NotFoundError) holds<Equal<typeof error.statusCode, number | undefined>>();
-    if (error instanceof ForbiddenError) holds<Equal<typeof error.requiredScope, string | undefined>>();
-    if (error instanceof ValidationError) holds<Equal<(typeof error.errors)[number], FieldError>>();
+    if (error instanceof NotFoundError)
+      expectTypeOf<typeof error.statusCode>().toEqualTypeOf<number | undefined>();
+    if (error instanceof ForbiddenError)
+      expectTypeOf<typeof error.requiredScope>().toEqualTypeOf<string | undefined>();
+    if (error instanceof ValidationError)
+      expectTypeOf<(typeof error.errors)[number]>().toEqualTypeOf<FieldError>();
     // @ts-expect-error -- only 403 names a scope
     if (error instanceof NotFoundError) error.requiredScope;
     if (error instanceof APITimeoutError) return void error.maybeExecuted;
@@ -221,6 +228,17 @@ export async function errors(): Promise<number | undefined> {
 const project: Project = { id: 1, name: 'a', status: 'active', created_at: '', updated_at: '' };
 const task: Task = { id: 1, project_id: 1, title: '', status: 'pending', priority: 'high' };
 
+// As `fetch` takes it: what applications hand on may be either.
+expectTypeOf<CallOptions['signal']>().toEqualTypeOf<AbortSignal | null | undefined>();
+expectTypeOf(client.iterRuns).returns.toEqualTypeOf<Pager<Run>>();
+expectTypeOf<Pager<Run>>().toExtend<AsyncIterableIterator<Run>>();
+expectTypeOf<ReturnType<Pager<Run>['pages']>>().toEqualTypeOf<AsyncGenerator<Run[], void, undefined>>();
+expectTypeOf(client.raw.listRuns).returns.resolves.toEqualTypeOf<RawResponse<Run[]>>();
+expectTypeOf(client.raw.listRuns).parameters.toEqualTypeOf<Parameters<AutonomiClient['listRuns']>>();
+// Unknown strings are taken, and those that are known are told.
+expectTypeOf<string>().toExtend<Run['status']>();
+expectTypeOf<Extract<Run['status'], 'running'>>().toEqualTypeOf<'running'>();
+
 export async function accepted(signal: AbortSignal): Promise<void> {
   await client.getProject('proj-1', { signal, timeout: 1000, maxRetries: 0 });
   await client.listRuns(undefined, 'a status of tomorrow', { limit: 10, offset: 20 });
@@ -231,9 +249,9 @@ export async function accepted(signal: AbortSignal): Promise<void> {
   await new EventStream(client).pollEvents(1, new Date());
   await client.createApiKey('ci', 'operator', { expiresDays: 30, scopes: ['read'] as const });
   const created = await client.createApiKey('ci');
-  holds<Equal<typeof created.token, string>>();
+  expectTypeOf<typeof created.token>().toEqualTypeOf<string>();
   const rotated = await client.rotateApiKey('ci-pipeline', 24);
-  holds<Equal<typeof rotated.token, string>>();
+  expectTypeOf<typeof rotated.token>().toEqualTypeOf<string>();
   const record: Record<string, unknown> = rotated;
   const sessions: Session[] = await new SessionManager(client).listSessions(1);
   const tasks: Task[] = await new TaskManager(alias).listTasks(1, 'pending');
@@ -277,7 +295,7 @@ export async function configured(provider: TokenProvider): Promise<void> {
   const derived: AutonomiClient = sdk.withOptions(changes);
   const call: CallOptions = { headers: new Map([['x-a', 'b']]) };
   for await (const run of derived.iterRuns(1, 'running', { pageSize: 5, maxItems: 9 })) {
-    holds<Equal<typeof run, Run>>();
+    expectTypeOf<typeof run>().toEqualTypeOf<Run>();
   }
   const pages: AsyncIterable<Project[]> = derived.iterProjects({ status: 'active' }).pages();
   const audit: Pager<AuditEntry> = derived.iterAudit({ action: 'rotate' }, { pageSize: 10_000 });
@@ -288,7 +306,7 @@ export async function configured(provider: TokenProvider): Promise<void> {
     maxRetries: 3,
   });
   const rotation = await derived.rotateAndStore('ci', async (token: string) => token, { deleteOld: true });
-  holds<Equal<typeof rotation.oldKeyId, string | undefined>>();
+  expectTypeOf<typeof rotation.oldKeyId>().toEqualTypeOf<string | undefined>();
   const temporary: TemporaryApiKey = await derived.temporaryApiKey('ci', 'operator', { expiresDays: 2 });
   const token: string = temporary.token;
   void [pages, audit, ended, token];
@@ -302,10 +320,10 @@ export async function configured(provider: TokenProvider): Promise<void> {
   // @ts-expect-error -- nor has what is made of several calls
   raw.waitForRun(1);
   const runs = await raw.listRuns(1, 'running', { limit: 5, ...call });
-  holds<Equal<typeof runs, RawResponse<Run[]>>>();
-  holds<Equal<typeof runs.headers, Headers>>();
+  expectTypeOf<typeof runs>().toEqualTypeOf<RawResponse<Run[]>>();
+  expectTypeOf<typeof runs.headers>().toEqualTypeOf<Headers>();
   const gone = await raw.deleteApiKey('ci');
-  holds<Equal<typeof gone.data, void>>();
+  expectTypeOf<typeof gone.data>().toEqualTypeOf<void>();
   // @ts-expect-error -- an id is a number or a string
   await raw.getProject([1]);
   // @ts-expect-error -- it makes no call
@@ -325,9 +343,9 @@ export function webhooks(headers: IncomingHttpHeaders, fetched: Headers, body: B
   verify('', fetched, ['a', undefined, Buffer.from('b')], { tolerance: 1, now: new Date() });
   verify(new ArrayBuffer(1), [['x-loki-signature', 'a']] as const, ['a'] as const);
   const event: WebhookEvent = unwrap(body, headers, 'a');
-  holds<Equal<typeof event.type, string | undefined>>();
-  holds<Equal<typeof event.task_id, number | string | undefined>>();
-  if (isApprovalRequest(event)) holds<Equal<typeof event, ApprovalRequest>>();
+  expectTypeOf<typeof event.type>().toEqualTypeOf<string | undefined>();
+  expectTypeOf<typeof event.task_id>().toEqualTypeOf<number | string | undefined>();
+  if (isApprovalRequest(event)) expectTypeOf<typeof event>().toEqualTypeOf<ApprovalRequest>();
   const signed: Record<string, string> = sign(body, 'a', { scheme: 'standard', id: 'a', timestamp: 1 });
   const error: AutonomiError = new WebhookVerificationError('no', { reason: 'too_old' });
   // @ts-expect-error -- what was parsed can no longer be checked
@@ -360,14 +378,14 @@ function told(event: LiveEvent): string {
   if (event.type === known) return event.data.phase;
   switch (event.type) {
     case 'task:completed':
-      holds<Equal<typeof event.data.output, string | undefined>>();
+      expectTypeOf<typeof event.data.output>().toEqualTypeOf<string | undefined>();
       // @ts-expect-error -- a task has no uptime
       console.log(event.data.uptime);
       return event.data.title;
     case 'heartbeat':
       return String(event.data.uptime + event.data.queuedTasks);
     case 'agent:output':
-      holds<Equal<typeof event.data, Record<string, unknown>>>();
+      expectTypeOf<typeof event.data>().toEqualTypeOf<Record<string, unknown>>();
       return String(event.data.output);
     default: {
       const type: string = event.type;
@@ -387,13 +405,13 @@ export async function streams(signal: AbortSignal): Promise<void> {
     signal,
   });
   for await (const event of follower) {
-    holds<Equal<typeof event, RunEvent>>();
+    expectTypeOf<typeof event>().toEqualTypeOf<RunEvent>();
     break;
   }
   const cursor: string = follower.cursor;
   const status: string | null = follower.status;
   const { value, done } = await follower.next();
-  if (!done) holds<Equal<typeof value, RunEvent>>();
+  if (!done) expectTypeOf<typeof value>().toEqualTypeOf<RunEvent>();
   const iterator: AsyncIterableIterator<RunEvent> = stream.followMany(new Set([1, 'run-2']), {
     until: 'paused',
   });
@@ -405,13 +423,13 @@ export async function streams(signal: AbortSignal): Promise<void> {
   for await (const event of client.events({ types: ['task:completed', 'moon:landed'], history: 5, signal })) {
     console.log(told(event), event.sessionId);
     if (event.type === 'gap') {
-      holds<Equal<typeof event.id, string | null>>();
+      expectTypeOf<typeof event.id>().toEqualTypeOf<string | null>();
       console.log(event.data.reason);
     }
-    if (event.type === 'log:warn') holds<Equal<typeof event.id, string>>();
+    if (event.type === 'log:warn') expectTypeOf<typeof event.id>().toEqualTypeOf<string>();
   }
   for await (const message of client.watch({ subscribe: { channel: 'tasks' } })) {
-    holds<Equal<typeof message, DashboardMessage>>();
+    expectTypeOf<typeof message>().toEqualTypeOf<DashboardMessage>();
   }
   const live: LiveEventStream = client.events({ sessionId: 'session-1', minLevel: 'warn' });
   const dashboard: DashboardStream = client.watch();
@@ -458,6 +476,10 @@ export async function rejected(): Promise<void> {
   await client.getProject([1]);
   // @ts-expect-error -- it is missing
   await client.getProject();
+  // @ts-expect-error -- a signal is no object of options
+  await client.getStatus(new AbortController().signal);
+  // @ts-expect-error -- nor is a promise of one
+  await client.getStatus(Promise.resolve({ timeout: 5 }));
   // @ts-expect-error -- null is no id
   await client.getRun(null);
   // @ts-expect-error -- a name is a string

@@ -12,6 +12,7 @@ export const GET_STATUS: Operation = {
 export const GET_HEALTH: Operation = {
   name: 'get_health',
   method: 'getHealth',
+  lokiMethod: 'health',
   params: [],
   answer: 'data',
 };
@@ -19,6 +20,7 @@ export const GET_HEALTH: Operation = {
 export const GET_READINESS: Operation = {
   name: 'get_readiness',
   method: 'getReadiness',
+  lokiMethod: 'ready',
   params: [],
   answer: 'data',
 };
@@ -26,6 +28,7 @@ export const GET_READINESS: Operation = {
 export const GET_LIVENESS: Operation = {
   name: 'get_liveness',
   method: 'getLiveness',
+  lokiMethod: 'live',
   params: [],
   answer: 'data',
 };
@@ -276,6 +279,7 @@ export const GET_SESSION: Operation = {
 export const LIST_ALL_SESSIONS: Operation = {
   name: 'list_all_sessions',
   method: 'listAllSessions',
+  lokiMethod: 'listSessions',
   params: [],
   answer: 'data',
 };
@@ -283,6 +287,7 @@ export const LIST_ALL_SESSIONS: Operation = {
 export const GET_SESSION_STATUS: Operation = {
   name: 'get_session_status',
   method: 'getSessionStatus',
+  lokiMethod: 'getSession',
   params: [{ name: 'sessionId', type: 'id', place: 'argument', required: true }],
   answer: 'data',
 };

@@ -35,11 +35,15 @@ pub(super) fn operation_table(operation: &'static Operation) -> String {
         Returns::Record(_) => "secret",
         Returns::Object | Returns::Model(_) | Returns::List(..) => "data",
     };
+    let method = camel_case(operation.name);
+    let loki_method = match operation.loki_method {
+        Some(name) if camel_case(name) != method => format!("\n  lokiMethod: '{}',", camel_case(name)),
+        _ => String::new(),
+    };
     format!(
-        "export const {}: Operation = {{\n  name: '{}',\n  method: '{}',\n  params: {params},\n  answer: '{answer}',{}\n}};",
+        "export const {}: Operation = {{\n  name: '{}',\n  method: '{method}',{loki_method}\n  params: {params},\n  answer: '{answer}',{}\n}};",
         operation.name.to_uppercase(),
         operation.name,
-        camel_case(operation.name),
         paging::entry(operation),
     )
 }

@@ -162,7 +162,7 @@ fn refusals_that_mean_more_say_so() {
             422,
             missing,
             ErrorKind::Validation,
-            "pass tenant_id=..., see list_tenants",
+            "pass `tenant_id`, which `list_tenants` knows",
         ),
         (
             "rotate_api_key",

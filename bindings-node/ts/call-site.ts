@@ -1,0 +1,27 @@
+/**
+ * Where a call was made. Its error is made when the answer has come: then nobody of those who called is on the stack any
+ * more, but for those who await the call just then.
+ */
+
+/** Remembers the stack; it is written out only if the call fails. */
+export type CallSite = Readonly<Error>;
+
+const FRAMES = '\n    at ';
+
+/** The stack as it is now. */
+export function callSite(): CallSite {
+  return new Error('call site');
+}
+
+/** Gives the error the stack of the call that it is about; without one, it keeps its own. */
+export function calledFrom<E extends Error>(site: CallSite, error: E): E {
+  // Whoever formats stacks in an own way may have made anything of it.
+  const stack: unknown = site.stack;
+  if (typeof stack !== 'string') return error;
+  // The first frame is the function that remembers it.
+  const at = stack.indexOf(FRAMES, stack.indexOf(FRAMES) + 1);
+  if (at < 0) return error;
+  const value = `${error.name}: ${error.message}${stack.slice(at)}`;
+  Object.defineProperty(error, 'stack', { value, configurable: true, writable: true });
+  return error;
+}
