@@ -3,20 +3,22 @@
  * more, but for those who await the call just then.
  */
 
-/** Remembers the stack; it is written out only if the call fails. */
-export type CallSite = Readonly<Error>;
+import { isCrowded } from './runtime.js';
+
+/** Remembers the stack; it is written out only if the call fails. Not remembered, it is that of those who await. */
+export type CallSite = Readonly<Error> | undefined;
 
 const FRAMES = '\n    at ';
 
-/** The stack as it is now. */
+/** The stack as it is now. With many calls under way it is not worth what it costs: a quarter of a call. */
 export function callSite(): CallSite {
-  return new Error('call site');
+  return isCrowded() ? undefined : new Error('call site');
 }
 
-/** Gives the error the stack of the call that it is about; without one, it keeps its own. */
+/** Gives the error the stack of the call that it is about; where there is none, it keeps its own. */
 export function calledFrom<E extends Error>(site: CallSite, error: E): E {
   // Whoever formats stacks in an own way may have made anything of it.
-  const stack: unknown = site.stack;
+  const stack: unknown = site?.stack;
   if (typeof stack !== 'string') return error;
   // The first frame is the function that remembers it.
   const at = stack.indexOf(FRAMES, stack.indexOf(FRAMES) + 1);

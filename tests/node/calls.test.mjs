@@ -228,6 +228,15 @@ describe('errors', () => {
     });
   });
 
+  it('show the line of each caller among many that are under way', async () => {
+    const sdk = client(await server.serve([{ status: 404, json: { detail: 'Project not found' } }]));
+    async function theCaller(id) {
+      await sdk.getProject(id);
+    }
+    const outcomes = await Promise.allSettled(Array.from({ length: 40 }, (_, id) => theCaller(id)));
+    for (const { reason } of outcomes) assert.match(reason.stack, /at (async )?theCaller .*calls\.test\.mjs/);
+  });
+
   it('list what is known and nothing else when they are printed', async () => {
     const baseUrl = await server.serve([{ status: 404, json: { detail: 'Project not found' } }]);
     const error = await client(baseUrl)
