@@ -7,7 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import { isAnyArrayBuffer, isDate, isSharedArrayBuffer } from 'node:util/types';
 import { ConfigError, errorFromNative } from './errors.js';
-import { isTorn, kindOf } from './kinds.js';
+import { isTorn, kindOf, whyNoName } from './kinds.js';
 import { loadNative } from './native.js';
 
 export { WebhookVerificationError } from './errors.js';
@@ -280,9 +280,7 @@ function checkOptions<T extends object>(owner: string, options: T, names: readon
   }
   const unknown = Object.keys(options).find((name) => !(names as readonly string[]).includes(name));
   if (unknown !== undefined) {
-    throw new ConfigError(`${owner} has no option ${unknown}; it has ${names.join(', ')}`, {
-      param: unknown,
-    });
+    throw new ConfigError(whyNoName(owner, 'option', unknown, names), { param: unknown });
   }
   return options;
 }
