@@ -286,7 +286,7 @@ export class Engine {
   checkOpen(site?: CallSite): void {
     if (!this.#closed) return;
     const error = new AutonomiError('the client is closed');
-    throw site ? calledFrom(site, error) : error;
+    throw calledFrom(site, error);
   }
 
   /** Ends the pending calls and the streams; later ones fail. */
