@@ -129,7 +129,8 @@ export class Engine {
     options?: CallOptions,
     params?: object,
   ): Promise<T> {
-    const { text } = await this.#execute(operation, values, options, params, 0);
+    const site = callSite(this.call);
+    const { text } = await this.#execute(site, operation, values, options, params, 0);
     return read<T>(operation, text);
   }
 
@@ -140,13 +141,15 @@ export class Engine {
     options?: CallOptions,
     params?: object,
   ): Promise<RawResponse<T>> {
-    const { text, report } = await this.#execute(operation, values, options, params, WANTS_ANSWER);
+    const site = callSite(this.callRaw);
+    const { text, report } = await this.#execute(site, operation, values, options, params, WANTS_ANSWER);
     if (!report?.answer) throw new AutonomiError('the native module gave an answer without its status');
     const { status, headers, attempts } = report.answer;
     return { data: read<T>(operation, text), status, headers: answerHeaders(headers), attempts };
   }
 
   #execute(
+    site: CallSite,
     of: Operation,
     values: readonly unknown[],
     options: CallOptions | undefined,
@@ -158,22 +161,22 @@ export class Engine {
     checkNames(operation, options, params);
     const text = encodeArguments(operation, values);
     const start: Start = (client, id, terms) => client.call(id, operation.name, text, ...terms);
-    return this.#run(options, wants, start, operation);
+    return this.#run(site, options, wants, start, operation);
   }
 
   /** Starts a call and awaits its data. */
   async start<T>(options: CallOptions | undefined, start: Start): Promise<T> {
-    const { text } = await this.#run(options, 0, start);
+    const { text } = await this.#run(callSite(this.start), options, 0, start);
     return JSON.parse(text) as T;
   }
 
   async #run(
+    site: CallSite,
     options: CallOptions | undefined,
     wants: number,
     start: Start,
     operation?: Operation,
   ): Promise<Settled> {
-    const site = callSite();
     const signal = options?.signal;
     const timeout = options?.timeout ?? null;
     const maxRetries = options?.maxRetries ?? null;
