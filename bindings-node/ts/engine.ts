@@ -1,5 +1,6 @@
 /** Where promises and the native module meet. */
 
+import { AsyncResource } from 'node:async_hooks';
 import { checkNames, encodeArguments, type Operation } from './arguments.js';
 import { type CallSite, calledFrom, callSite } from './call-site.js';
 import { AutonomiError, errorFromNative, isProviderFailure, worded } from './errors.js';
@@ -251,6 +252,8 @@ export class Engine {
   /** Has something started on the native side, waits until it is over, and logs its attempts. */
   async #outcome(id: number, start: () => void, site: CallSite, operation?: Operation): Promise<Outcome> {
     let whyNoToken: unknown;
+    // It is the native side that asks for a token: the caller's function is to find what the caller has in `AsyncLocalStorage`.
+    const context = this.#credentials.isProvided ? new AsyncResource('LOKI_MODE_SDK_CALL') : undefined;
     const [ok, text, report] = await new Promise<[boolean, string, Report | null]>((resolve, reject) => {
       try {
         start();
@@ -262,9 +265,12 @@ export class Engine {
       listen(id, {
         settle: (ok, text, report) => resolve([ok, text, report === null ? null : JSON.parse(report)]),
         provide: (id) => {
-          this.#credentials.provide(id, (reason) => {
-            whyNoToken = reason;
-          });
+          const ask = () =>
+            this.#credentials.provide(id, (reason) => {
+              whyNoToken = reason;
+            });
+          if (context) context.runInAsyncScope(ask);
+          else ask();
         },
       });
     });
