@@ -3,8 +3,6 @@
  * more, but for those who await the call just then, whom the runtime knows.
  */
 
-import { underWay } from './runtime.js';
-
 /** Remembers the stack; it is written out only if the call fails. */
 export type CallSite = { readonly stack?: string } | undefined;
 
@@ -14,7 +12,20 @@ export type CallSite = { readonly stack?: string } | undefined;
  */
 const MOST = 16;
 
+/** How many calls are; waits for events, which may last for hours, are not counted. */
+let underWay = 0;
+
 const FRAMES = '\n    at ';
+
+/** Says that a call begins; what it gives says that it is over. */
+export function countCall(): () => void {
+  underWay += 1;
+  return uncountCall;
+}
+
+function uncountCall(): void {
+  underWay -= 1;
+}
 
 /**
  * The stack as it is now, unless there are many calls under way.
@@ -22,7 +33,7 @@ const FRAMES = '\n    at ';
  * @param within - The method that is being called; what it calls itself is left out.
  */
 export function callSite(within: (...args: never[]) => unknown): CallSite {
-  if (underWay() >= MOST) return undefined;
+  if (underWay >= MOST) return undefined;
   const site = {};
   Error.captureStackTrace(site, within);
   return site;

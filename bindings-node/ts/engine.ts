@@ -2,7 +2,7 @@
 
 import { AsyncResource } from 'node:async_hooks';
 import { checkNames, encodeArguments, type Operation } from './arguments.js';
-import { type CallSite, calledFrom, callSite } from './call-site.js';
+import { type CallSite, calledFrom, callSite, countCall } from './call-site.js';
 import { AutonomiError, errorFromNative, isProviderFailure, worded } from './errors.js';
 import { answerHeaders, headerPairs } from './headers.js';
 import { kindOf } from './kinds.js';
@@ -197,6 +197,7 @@ export class Engine {
     };
     const unwatch = onAbort(signal, cancel);
     this.#calls.add(cancel);
+    const uncount = countCall();
     try {
       let first: FirstToken | undefined;
       if (this.#credentials.isProvided) {
@@ -221,6 +222,7 @@ export class Engine {
       this.checkOpen(site);
       throw error();
     } finally {
+      uncount();
       this.#calls.delete(cancel);
       unwatch();
     }

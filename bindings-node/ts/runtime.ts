@@ -57,11 +57,6 @@ export function nextId(): number {
   return lastId;
 }
 
-/** How many calls and waits are not settled yet. */
-export function underWay(): number {
-  return pending.size;
-}
-
 /** Has a call that was started told to its listener, and keeps the process alive until it is settled. */
 export function listen(id: number, listener: Listener): void {
   if (pending.size === 0) alive.ref();

@@ -239,14 +239,22 @@ describe('every method that makes a call', () => {
     }));
 
   it('shows the line of the caller also where nobody awaits it when it fails', async () => {
-    answer = 403;
+    seen.clear();
     const wrong = {};
+    // Idle streams are no calls.
+    const streams = Array.from({ length: 40 }, () => clients[0].events());
+    answer = 'wait';
+    const idle = streams.map((stream) => stream.next());
+    await until(() => [...seen.values()].some(({ open }) => open >= streams.length));
+    answer = 403;
     // One after the other: with many under way, stacks are not remembered.
     for (const { label, call } of methods) {
       const error = await new Promise((resolve) => theHastyCaller(call, {}, resolve));
       const head = `PermissionDeniedError: ${error.message}\n    at `;
       if (!error.stack.startsWith(head) || !showsTheCaller(error)) wrong[label] = error.stack;
     }
+    for (const stream of streams) stream.close();
+    await Promise.all(idle);
     assert.deepEqual(wrong, {});
   });
 
