@@ -9,7 +9,7 @@
 //
 // LOKI_BASE_URL and LOKI_API_TOKEN (an admin key's token) come from the environment.
 
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { APIConnectionError, AutonomiClient, AutonomiError, KeyRotationError } from 'loki-mode-sdk';
@@ -44,7 +44,10 @@ function readArguments() {
 // A file of mode 0600 that appears complete or not at all. It is made before the rotation, so that a folder that
 // cannot be written to stops everything while the old token is the only one.
 function fileStore(path) {
-  const temporary = join(dirname(path), `.token-${process.pid}`);
+  // A device or a pipe, such as /dev/stdout, must not be replaced by a file, and a folder cannot be.
+  if (existsSync(path) && !statSync(path).isFile()) throw new Error(`${path} is no regular file`);
+  const target = existsSync(path) ? realpathSync(path) : path;
+  const temporary = join(dirname(target), `.token-${process.pid}`);
   const file = openSync(temporary, 'wx', 0o600);
   let open = true;
   return {
@@ -53,7 +56,7 @@ function fileStore(path) {
       fsyncSync(file);
       closeSync(file);
       open = false;
-      renameSync(temporary, path);
+      renameSync(temporary, target);
     },
     discard() {
       if (open) closeSync(file);

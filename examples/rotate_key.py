@@ -41,10 +41,13 @@ class FileStore:
     """A file of mode 0600 that appears complete or not at all."""
 
     def __init__(self, path):
-        self.path = path
+        # A device or a pipe, such as /dev/stdout, must not be replaced by a file, and a folder cannot be.
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise OSError(f"{path} is no regular file")
+        self.path = os.path.realpath(path)
         # Made before the rotation, so that a folder that cannot be written to stops everything while the
         # old token is the only one. mkstemp creates with mode 0600.
-        handle, self.temporary = tempfile.mkstemp(prefix=".token-", dir=os.path.dirname(path) or ".")
+        handle, self.temporary = tempfile.mkstemp(prefix=".token-", dir=os.path.dirname(self.path))
         self.file = os.fdopen(handle, "w")
 
     def store(self, token):

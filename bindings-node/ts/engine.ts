@@ -1,7 +1,8 @@
 /** Where promises and the native module meet. */
 
+import { AsyncResource } from 'node:async_hooks';
 import { checkNames, encodeArguments, type Operation } from './arguments.js';
-import { type CallSite, calledFrom, callSite } from './call-site.js';
+import { type CallSite, calledFrom, callSite, countCall } from './call-site.js';
 import { AutonomiError, errorFromNative, isProviderFailure, worded } from './errors.js';
 import { answerHeaders, headerPairs } from './headers.js';
 import { kindOf } from './kinds.js';
@@ -129,7 +130,8 @@ export class Engine {
     options?: CallOptions,
     params?: object,
   ): Promise<T> {
-    const { text } = await this.#execute(operation, values, options, params, 0);
+    const site = callSite(this.call);
+    const { text } = await this.#execute(site, operation, values, options, params, 0);
     return read<T>(operation, text);
   }
 
@@ -140,13 +142,15 @@ export class Engine {
     options?: CallOptions,
     params?: object,
   ): Promise<RawResponse<T>> {
-    const { text, report } = await this.#execute(operation, values, options, params, WANTS_ANSWER);
+    const site = callSite(this.callRaw);
+    const { text, report } = await this.#execute(site, operation, values, options, params, WANTS_ANSWER);
     if (!report?.answer) throw new AutonomiError('the native module gave an answer without its status');
     const { status, headers, attempts } = report.answer;
     return { data: read<T>(operation, text), status, headers: answerHeaders(headers), attempts };
   }
 
   #execute(
+    site: CallSite,
     of: Operation,
     values: readonly unknown[],
     options: CallOptions | undefined,
@@ -158,22 +162,22 @@ export class Engine {
     checkNames(operation, options, params);
     const text = encodeArguments(operation, values);
     const start: Start = (client, id, terms) => client.call(id, operation.name, text, ...terms);
-    return this.#run(options, wants, start, operation);
+    return this.#run(site, options, wants, start, operation);
   }
 
   /** Starts a call and awaits its data. */
   async start<T>(options: CallOptions | undefined, start: Start): Promise<T> {
-    const { text } = await this.#run(options, 0, start);
+    const { text } = await this.#run(callSite(this.start), options, 0, start);
     return JSON.parse(text) as T;
   }
 
   async #run(
+    site: CallSite,
     options: CallOptions | undefined,
     wants: number,
     start: Start,
     operation?: Operation,
   ): Promise<Settled> {
-    const site = callSite();
     const signal = options?.signal;
     const timeout = options?.timeout ?? null;
     const maxRetries = options?.maxRetries ?? null;
@@ -193,6 +197,7 @@ export class Engine {
     };
     const unwatch = onAbort(signal, cancel);
     this.#calls.add(cancel);
+    const uncount = countCall();
     try {
       let first: FirstToken | undefined;
       if (this.#credentials.isProvided) {
@@ -217,6 +222,7 @@ export class Engine {
       this.checkOpen(site);
       throw error();
     } finally {
+      uncount();
       this.#calls.delete(cancel);
       unwatch();
     }
@@ -248,6 +254,8 @@ export class Engine {
   /** Has something started on the native side, waits until it is over, and logs its attempts. */
   async #outcome(id: number, start: () => void, site: CallSite, operation?: Operation): Promise<Outcome> {
     let whyNoToken: unknown;
+    // It is the native side that asks for a token: the caller's function is to find what the caller has in `AsyncLocalStorage`.
+    const context = this.#credentials.isProvided ? new AsyncResource('LOKI_MODE_SDK_CALL') : undefined;
     const [ok, text, report] = await new Promise<[boolean, string, Report | null]>((resolve, reject) => {
       try {
         start();
@@ -259,9 +267,12 @@ export class Engine {
       listen(id, {
         settle: (ok, text, report) => resolve([ok, text, report === null ? null : JSON.parse(report)]),
         provide: (id) => {
-          this.#credentials.provide(id, (reason) => {
-            whyNoToken = reason;
-          });
+          const ask = () =>
+            this.#credentials.provide(id, (reason) => {
+              whyNoToken = reason;
+            });
+          if (context) context.runInAsyncScope(ask);
+          else ask();
         },
       });
     });

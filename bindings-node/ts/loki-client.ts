@@ -28,7 +28,7 @@ export interface SubscribeOptions extends LiveOptions {
    * `AuthenticationError`. After each it goes on, with longer and longer pauses where the server refuses. Default: the
    * `logger` of the client is warned, or else there is a warning of the process.
    */
-  onError?: ((error: unknown) => void) | undefined;
+  onError?: ((error: unknown) => unknown) | undefined;
 }
 
 /**
@@ -133,7 +133,7 @@ class Subscription {
   readonly #stream: LiveEventStream;
   readonly #signal: AbortSignal | undefined;
   readonly #callback: (event: LiveEvent) => unknown;
-  readonly #onError: ((error: unknown) => void) | undefined;
+  readonly #onError: ((error: unknown) => unknown) | undefined;
   /** When its time is over, as `performance.now` counts. */
   readonly #deadline: number;
   #isEnded = false;
@@ -141,7 +141,7 @@ class Subscription {
   constructor(
     client: AutonomiClient,
     callback: (event: LiveEvent) => unknown,
-    onError: ((error: unknown) => void) | undefined,
+    onError: ((error: unknown) => unknown) | undefined,
     options: LiveOptions,
   ) {
     this.#engine = engineOf(client);
@@ -186,11 +186,14 @@ class Subscription {
   }
 
   #report(error: unknown): void {
+    const failed = (another: unknown) =>
+      emitWarning(`a subscription could not report its error: ${inspect(another)}`, 'LokiModeSdkWarning');
     try {
-      if (this.#onError) this.#onError(error);
+      // It may be asynchronous, and then nobody else hears of its failure.
+      if (this.#onError) Promise.resolve(this.#onError(error)).catch(failed);
       else this.#engine.warn(`a subscription failed: ${inspect(error)}`);
     } catch (another) {
-      emitWarning(`a subscription could not report its error: ${inspect(another)}`, 'LokiModeSdkWarning');
+      failed(another);
     }
   }
 }

@@ -11,7 +11,7 @@ import { Stream } from './stream.js';
 
 /** How a list is gone through. `timeout`, `maxRetries` and `headers` are those of the call for each page. */
 export interface PageOptions extends CallOptions {
-  /** How many items are given at the most. Default: all. */
+  /** How many items are given at the most; `Infinity` is all. Default: all. */
   maxItems?: number | undefined;
   /** How many items a page has at the most. Default: as many as servers give, up to 1000. */
   pageSize?: number | undefined;
@@ -73,8 +73,9 @@ export function openPages<T>(
   checkNames({ ...operation, method, params: others }, options, params, PAGE_OPTIONS);
   const text = encodeArguments({ ...operation, method }, values);
   const signal = options?.signal == null ? undefined : checkSignal(options.signal);
+  const maxItems = options?.maxItems;
   const terms = JSON.stringify({
-    maxItems: count('maxItems', options?.maxItems, 0),
+    maxItems: maxItems === Number.POSITIVE_INFINITY ? undefined : count('maxItems', maxItems, 0),
     pageSize: count('pageSize', options?.pageSize, 1),
     timeout: checkTimeout('timeout', options?.timeout ?? undefined),
     maxRetries: checkRetries(options?.maxRetries ?? undefined),

@@ -12,9 +12,6 @@ const MAX_ID = 2 ** 31;
 /** The longest that a timer of Node.js can be set to, in milliseconds. */
 export const MAX_DELAY = 2 ** 31 - 1;
 
-/** How many calls under way are a crowd. */
-const CROWD = 16;
-
 /** What is told about a call. */
 export interface Listener {
   /** It is over: the JSON text of its data or of its error, and of its report if one was asked for. */
@@ -58,11 +55,6 @@ export function nextId(): number {
   do lastId = (lastId + 1) % MAX_ID;
   while (pending.has(lastId));
   return lastId;
-}
-
-/** Whether so many calls are under way that each should cost as little as possible. */
-export function isCrowded(): boolean {
-  return pending.size >= CROWD;
 }
 
 /** Has a call that was started told to its listener, and keeps the process alive until it is settled. */

@@ -115,8 +115,8 @@ export abstract class Stream<T> implements AsyncIterableIterator<T> {
 
   /** Waits for those who asked earlier, and then for the next event. */
   async #advance(before: Promise<unknown> | undefined): Promise<IteratorResult<T, undefined>> {
-    // Whoever asked is on the stack now, and no longer when the answer has come.
-    const site = callSite();
+    // Whoever asked is on the stack now, and no longer when an answer has come.
+    const site = before || this.#given === this.#events.length ? callSite(this.next) : undefined;
     this.#waiting += 1;
     try {
       // What came of it is theirs to know.

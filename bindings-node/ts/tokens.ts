@@ -7,7 +7,8 @@ import { MAX_DELAY, runtime } from './runtime.js';
 /**
  * Gives the bearer token for the next attempt. It is asked before each attempt of each call, retries included, and
  * once more after a 401; what it throws or rejects with is what the call is rejected with. It has as long as the call
- * has time left. One that makes calls of its own needs another client for them.
+ * has time left, and finds what the caller has in `AsyncLocalStorage`. One that makes calls of its own needs another client
+ * for them.
  */
 export type TokenProvider = () => string | Promise<string>;
 

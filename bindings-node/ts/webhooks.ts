@@ -7,7 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import { isAnyArrayBuffer, isDate, isSharedArrayBuffer } from 'node:util/types';
 import { ConfigError, errorFromNative } from './errors.js';
-import { isTorn, kindOf, whyNoName } from './kinds.js';
+import { hasFields, isTorn, kindOf, whyNoName, whyNoOptions } from './kinds.js';
 import { loadNative } from './native.js';
 
 export { WebhookVerificationError } from './errors.js';
@@ -233,8 +233,11 @@ function headerPairs(headers: unknown): [string, string][] {
   if ('headers' in headers && typeof headers.headers === 'object') {
     throw new TypeError('headers must be those of the request, request.headers, not the request itself');
   }
-  const given: Iterable<unknown> =
-    Symbol.iterator in headers ? (headers as Iterable<unknown>) : Object.entries(headers);
+  const isList = Symbol.iterator in headers;
+  if (!isList && !hasFields(headers)) {
+    throw new TypeError(`headers must be an object or a list of pairs, not ${kindOf(headers)}`);
+  }
+  const given: Iterable<unknown> = isList ? (headers as Iterable<unknown>) : Object.entries(headers);
   const pairs: [string, string][] = [];
   for (const pair of given) {
     if (!Array.isArray(pair) || pair.length !== 2 || typeof pair[0] !== 'string') {
@@ -275,9 +278,8 @@ function milliseconds(name: string, value: unknown): number {
 }
 
 function checkOptions<T extends object>(owner: string, options: T, names: readonly (keyof T & string)[]): T {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`options of ${owner} must be an object, not ${kindOf(options)}`);
-  }
+  const whyNot = whyNoOptions(options, names);
+  if (whyNot) throw new TypeError(`options of ${owner} must be an object, not ${whyNot}`);
   const unknown = Object.keys(options).find((name) => !(names as readonly string[]).includes(name));
   if (unknown !== undefined) {
     throw new ConfigError(whyNoName(owner, 'option', unknown, names), { param: unknown });

@@ -176,8 +176,7 @@ class Helpers(PagedOperations, Operations):
                 without an error: the key cannot be deleted. See the subclasses.
 
         Warns:
-            RuntimeWarning: The key cannot be deleted, or it is not known whether it was made, where
-                another error is on its way already.
+            RuntimeWarning: The key cannot be deleted, where another error is on its way already.
         """
         from loki_mode_sdk.keys import TemporaryApiKey
 

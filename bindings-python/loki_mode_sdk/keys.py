@@ -252,7 +252,9 @@ class TemporaryKey:
         """The seconds before each look for a key that may have been made, though its answer was lost."""
         if isinstance(error, AutonomiError):
             status = error.status_code
-            is_refused = isinstance(error, ConfigError) or (status is not None and 300 <= status < 500)
+            is_refused = isinstance(error, ConfigError) or (
+                status is not None and (300 <= status < 500 or status == 503)
+            )
             is_lost = not is_refused and not (isinstance(error, APIConnectionError) and not error.maybe_executed)
         else:
             # Ctrl-C, a cancellation, the end of the process; not what a token provider raises.
@@ -265,16 +267,18 @@ class TemporaryKey:
         return [key.id for key in listed if (key.name, key.description) == mine]
 
     def _not_deleted(self, error: BaseException, level: int = 3) -> None:
-        """Warns of a key that stays, where another error is on its way already."""
+        """Tells of a key that stays, or may, where another error is on its way already."""
+        if self._created is None:
+            import logging
+
+            # Not a warning, which can be made an error: the one on its way is what the program has to know.
+            told = "it is not known whether the temporary API key %r was made: %s"
+            logging.getLogger("loki_mode_sdk").warning(told, self._name, _reason(error))
+            return
         import warnings
 
-        if self._created is None:
-            message = f"it is not known whether the temporary API key {self._name!r} was made: {_reason(error)}"
-        else:
-            expires = self.info.get("expires_at")
-            message = (
-                f"the temporary API key {self.id} could not be deleted: {_reason(error)}. It works until {expires}"
-            )
+        expires = self.info.get("expires_at")
+        message = f"the temporary API key {self.id} could not be deleted: {_reason(error)}. It works until {expires}"
         warnings.warn(message, RuntimeWarning, stacklevel=level)
 
     def __repr__(self) -> str:

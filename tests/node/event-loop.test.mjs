@@ -93,6 +93,28 @@ describe('the event loop', () => {
     }
   });
 
+  it('asks for tokens in the async context of the caller, retries and streams included', async () => {
+    let count = 0;
+    const busyAtFirst = createServer((request, response) => {
+      count += 1;
+      response.statusCode = count % 2 === 1 ? 503 : 200;
+      response.end(request.url.includes('/runs/') ? '{"id":7,"project_id":1,"status":"completed"}' : '[]');
+    });
+    const context = new AsyncLocalStorage();
+    const asked = [];
+    const token = async () => {
+      asked.push(context.getStore());
+      return 'loki_x';
+    };
+    const client = new AutonomiClient({ baseUrl: await listening(busyAtFirst), pathStyle: 'guide', token });
+    await context.run('call', () => client.listProjects());
+    await context.run('wait', () => client.waitForRun(7, { pollInterval: 10 }));
+    await context.run('pages', () => client.iterRuns(7).next());
+    assert.deepEqual(asked, ['call', 'call', 'wait', 'wait', 'pages', 'pages']);
+    client.close();
+    busyAtFirst.close();
+  });
+
   it('keeps the async context of the caller', async () => {
     const context = new AsyncLocalStorage();
     const client = new AutonomiClient({ baseUrl: patientUrl, pathStyle: 'guide' });

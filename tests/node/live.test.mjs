@@ -274,6 +274,7 @@ describe('a stream of live events', () => {
     await opened();
     for (const [options, param] of [
       [{ minLevel: 'loud' }, 'minLevel'],
+      [{ sessionId: '' }, 'sessionId'],
       [{ types: ['a,b'] }, 'types'],
       [{ history: -1 }, 'history'],
     ]) {

@@ -169,27 +169,38 @@ describe('a subscription', () => {
     assert.match(warnings[0], /^loki-mode-sdk: a subscription failed: Error: nobody asked for it/);
   });
 
-  it('goes on when the one who is told of errors fails', async () => {
-    await opened();
-    const problems = [];
-    const warned = (warning) => problems.push(warning.message);
-    process.on('warning', warned);
-    const told = [];
-    const callback = (event) => {
-      told.push(event);
-      throw new Error('first');
-    };
-    client.subscribe(callback, {
-      onError: () => {
+  for (const [how, onError] of [
+    [
+      'at once',
+      () => {
         throw new Error('second');
       },
+    ],
+    [
+      'later',
+      async () => {
+        throw new Error('second');
+      },
+    ],
+  ]) {
+    it(`goes on when the one who is told of errors fails ${how}`, async () => {
+      await opened();
+      const problems = [];
+      const warned = (warning) => problems.push(warning.message);
+      process.on('warning', warned);
+      const told = [];
+      const callback = (event) => {
+        told.push(event);
+        throw new Error('first');
+      };
+      client.subscribe(callback, { onError });
+      await until(() => told.length === 1);
+      server.send(2);
+      await until(() => told.length === 2 && problems.length === 2);
+      process.off('warning', warned);
+      assert.match(problems[0], /could not report its error: Error: second/);
     });
-    await until(() => told.length === 1);
-    server.send(2);
-    await until(() => told.length === 2 && problems.length === 2);
-    process.off('warning', warned);
-    assert.match(problems[0], /could not report its error: Error: second/);
-  });
+  }
 
   it('tells of a refusal, and goes on when there is none any more', async () => {
     await opened();

@@ -183,6 +183,7 @@ describe('a pager and a server', () => {
 
   it('and limits at their ends', async () => {
     assert.deepEqual(await ids({ maxItems: Number.MAX_SAFE_INTEGER }), OLD);
+    assert.deepEqual(await ids({ maxItems: Number.POSITIVE_INFINITY }), OLD);
     assert.deepEqual(await ids({ pageSize: 1000, maxItems: 1 }), [30]);
     assert.deepEqual(await ids({ maxItems: 0 }), []);
     for (const options of [
@@ -191,7 +192,8 @@ describe('a pager and a server', () => {
       { pageSize: -1 },
       { pageSize: 2 ** 53 },
       { maxItems: 2 ** 53 },
-      { maxItems: Number.POSITIVE_INFINITY },
+      { maxItems: Number.NEGATIVE_INFINITY },
+      { pageSize: Number.POSITIVE_INFINITY },
       { pageSize: Number.NaN },
     ]) {
       assert.throws(

@@ -55,6 +55,8 @@ for (const profile of ['guide', 'v5.51', 'v9.22']) {
       assert.deepEqual(ids(pages.flat()), expected);
       const few = await all(client.iterRuns(project.id, undefined, { pageSize: 4, maxItems: 10 }));
       assert.deepEqual(ids(few), expected.slice(0, 10));
+      const every = { maxItems: Number.POSITIVE_INFINITY };
+      assert.deepEqual(ids(await all(client.iterRuns(project.id, undefined, every))), expected);
     });
 
     it('runs that are started meanwhile repeat none', async () => {

@@ -78,12 +78,25 @@ for (const profile of ['guide', 'v5.51', 'v9.22']) {
 
     it('leaves the old key if the new token cannot be stored', async () => {
       const key = await newKey();
-      mkdirSync(join(folder, 'taken'), { recursive: true });
-      const done = await rotate('--key', key.id, '--output', join(folder, 'taken'), '--delete-old');
+      process.env.GITHUB_OUTPUT = '/dev/full';
+      const done = await rotate('--key', key.id, '--github-output', 'TOKEN', '--delete-old');
+      delete process.env.GITHUB_OUTPUT;
       assert.equal(done.code, 1);
       assert.match(done.stderr, /storing its new token failed/);
       assert.ok(done.stderr.includes(`the old key (${key.id}) works until`), done.stderr);
-      assert.ok(!`${done.stdout}${done.stderr}`.includes('loki_'));
+      assert.ok(!`${done.stdout.replace(/^::add-mask::.*$/m, '')}${done.stderr}`.includes('loki_'));
+      assert.ok(await works(key.token));
+    });
+
+    it('rotates nothing where no file can be', async () => {
+      const key = await newKey();
+      mkdirSync(join(folder, 'taken'), { recursive: true });
+      const done = await rotate('--key', key.id, '--output', join(folder, 'taken'), '--delete-old');
+      assert.deepEqual([done.code, done.stdout], [1, '']);
+      assert.match(
+        done.stderr,
+        /nothing was rotated, the output cannot be written: .*taken is no regular file/,
+      );
       assert.ok(await works(key.token));
     });
   });

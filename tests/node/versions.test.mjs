@@ -1,4 +1,5 @@
-// The oldest and the newest Node.js that the package promises to run in, beside the one that runs the tests.
+// The runtimes that the package promises to run in: the oldest and the newest Node.js beside the one that runs the tests, and
+// that one with flags that change what JavaScript may do.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -32,6 +33,22 @@ describe('the package', () => {
 
   it('does its work in the Node.js that runs the tests', async () => {
     assert.equal((await run(process.execPath, [SMOKE])).stdout, EXPECTED);
+  });
+
+  for (const flags of [
+    ['--frozen-intrinsics'],
+    ['--disallow-code-generation-from-strings', '--disable-proto=throw'],
+    ['--unhandled-rejections=strict', '--pending-deprecation', '--throw-deprecation'],
+    ['--stack-trace-limit=3'],
+  ]) {
+    it(`does its work with ${flags.join(' ')}`, async () => {
+      assert.equal((await run(process.execPath, [...flags, SMOKE])).stdout, EXPECTED);
+    });
+  }
+
+  it('does its work where calls have threads', async () => {
+    const env = { ...process.env, LOKI_SDK_THREADS: '1' };
+    assert.equal((await run(process.execPath, [SMOKE], { env })).stdout, EXPECTED);
   });
 
   for (const name of ['node-oldest', 'node-newest']) {

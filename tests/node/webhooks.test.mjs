@@ -157,6 +157,17 @@ describe('webhooks', () => {
     for (const headers of [null, undefined, 'x-loki-signature: a', 5, ['a'], [['a', 'b', 'c']], [[5, 'a']]]) {
       assert.throws(() => verify(BODY, headers, SECRET), /^TypeError: headers must be/);
     }
+    // Next.js gives a promise of them; nothing of it must look like a webhook that nobody has signed.
+    assert.throws(
+      () => verify(BODY, Promise.resolve({}), SECRET),
+      /^TypeError: headers must be .* not a Promise/,
+    );
+    for (const options of [new Map([['tolerance', 5]]), AbortSignal.abort(), Promise.resolve({})]) {
+      assert.throws(
+        () => verify(BODY, {}, SECRET, options),
+        /^TypeError: options of verify must be an object/,
+      );
+    }
   });
 
   it('come through Express and through Request', async () => {

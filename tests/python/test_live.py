@@ -155,6 +155,8 @@ def test_dashboards_have_no_live_events():
 def test_what_cannot_be_asked_for_is_refused_at_once(client):
     with pytest.raises(ConfigError, match="min_level"):
         client.events(min_level="loud")
+    with pytest.raises(ConfigError, match="session_id"):
+        client.events(session_id="")
     with pytest.raises(TypeError, match="types"):
         client.events(types="task:completed")
     with pytest.raises(TypeError, match="history"):

@@ -66,16 +66,35 @@ def test_into_the_output_of_a_step(client, key, rotate, tmp_path):
     assert done.stdout.count(token) == 1
 
 
-def test_a_token_that_cannot_be_stored_leaves_the_old_key(client, key, rotate, tmp_path):
-    # A folder in the way of the file.
-    (tmp_path / "token.txt").mkdir()
-    done = rotate("--key", key.id, "--output", str(tmp_path / "token.txt"), "--delete-old")
+def test_through_a_link(client, key, rotate, tmp_path):
+    (tmp_path / "token.txt").write_text("old")
+    (tmp_path / "link").symlink_to("token.txt")
+    done = rotate("--key", key.id, "--output", str(tmp_path / "link"))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "link").is_symlink()
+    assert works(client, (tmp_path / "token.txt").read_text().strip())
+
+
+def test_a_token_that_cannot_be_stored_leaves_the_old_key(client, key, rotate):
+    done = rotate("--key", key.id, "--github-output", "TOKEN", "--delete-old", GITHUB_OUTPUT="/dev/full")
     assert done.returncode == 1
     assert "storing its new token failed" in done.stderr
     assert f"the old key ({key.id}) works until" in done.stderr
     assert "Traceback" not in done.stderr
-    assert "loki_" not in done.stdout + done.stderr
+    assert "loki_" not in done.stdout.partition("::add-mask::loki_")[2] + done.stderr
     assert works(client, key.token)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_nothing_is_rotated_where_no_file_can_be(client, key, rotate, tmp_path, kind):
+    output = tmp_path / "token"
+    output.mkdir() if kind == "folder" else os.mkfifo(output)
+    done = rotate("--key", key.id, "--output", str(output), "--delete-old")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"nothing was rotated, the output cannot be written: {output} is no regular file" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["token"]
+    assert not output.is_file()
+    assert len([listed for listed in client.list_api_keys() if listed.name.startswith(key["name"])]) == 1
 
 
 def test_a_key_that_does_not_exist(rotate, tmp_path):

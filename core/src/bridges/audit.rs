@@ -33,7 +33,7 @@ pub(crate) fn with_days(operation: &Operation, args: &Args) -> (Args, Option<Spa
     let mut daily = args.clone();
     let mut moment = |name: &str| {
         let bound = bound(args, name)?;
-        let day = bound.day.max(FIRST_DAY).strftime("%Y-%m-%d").to_string();
+        let day = bound.day.max(FIRST_DAY).to_string();
         daily = daily.with(operation, name, Some(Value::Str(day)));
         bound.moment
     };

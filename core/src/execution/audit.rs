@@ -35,6 +35,8 @@ impl Execution<'_> {
         let answerable = (1..=MOST).contains(&limit) && skip >= 0;
         let mut picked = Picked { left_out: skip, limit, rows: Vec::new() };
         let mut before: Vec<Box<RawValue>> = Vec::new();
+        // How many the offset of this page leaves out beside those of the pages before.
+        let mut jumped = 0;
         let (mut page, mut offset) = (limit, skip);
         let mut begun = span.is_open_above();
         if begun {
@@ -57,7 +59,15 @@ impl Execution<'_> {
                 return self.accept(answer);
             };
             // Entries that were added meanwhile push others on to the next page: those came before.
-            let again = overlap(&before, &rows);
+            let again = match jumped {
+                0 => overlap(&before, &rows),
+                // Nothing was left out by a server that takes no notice of the offset.
+                _ if !before.is_empty() && begins_with(&rows, &before) => {
+                    picked.left_out = jumped;
+                    before.len()
+                }
+                _ => 0,
+            };
             picked.take(&span, &rows[again..]);
             begun |= picked.left_out < skip || !picked.rows.is_empty();
             let is_last = rows.len() == again || rows.last().is_some_and(|row| span.is_over(row.get()));
@@ -68,11 +78,8 @@ impl Execution<'_> {
             offset += i64::try_from(rows.len()).unwrap_or(MOST);
             page = PAGE;
             before = rows;
-            if begun && picked.left_out > 0 {
-                offset = offset.saturating_add(picked.left_out);
-                picked.left_out = 0;
-                before.clear();
-            }
+            jumped = if begun { std::mem::take(&mut picked.left_out) } else { 0 };
+            offset = offset.saturating_add(jumped);
         }
     }
 }
@@ -104,11 +111,12 @@ impl Picked {
     }
 }
 
+fn begins_with(rows: &[Box<RawValue>], start: &[Box<RawValue>]) -> bool {
+    rows.len() >= start.len() && start.iter().zip(rows).all(|(one, other)| one.get() == other.get())
+}
+
 /// How many of the first rows are the last ones of the page before.
 fn overlap(before: &[Box<RawValue>], rows: &[Box<RawValue>]) -> usize {
-    let same = |count: &usize| {
-        let last = &before[before.len() - count..];
-        last.iter().zip(rows).all(|(one, other)| one.get() == other.get())
-    };
+    let same = |count: &usize| begins_with(rows, &before[before.len() - count..]);
     (0..=before.len().min(rows.len())).rev().find(same).unwrap_or(0)
 }

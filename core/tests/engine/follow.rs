@@ -298,3 +298,49 @@ fn many_runs_are_followed_at_once_also_those_that_start_later() {
     let states = FollowOptions { until: Until::States(vec!["running".to_owned()]), ..quick() };
     assert_eq!(rest(&client.follow(Value::Int(1), &states).unwrap()), [10]);
 }
+
+#[test]
+fn all_active_runs_of_a_project_are_found_whatever_the_server_gives_at_a_time() {
+    // The newest first. A run starts between two pages.
+    let runs = Mutex::new((1..=7).rev().collect::<Vec<i64>>());
+    let server = Server::new(move |seen| {
+        let target = seen.target();
+        if let Some(query) = target.strip_prefix("GET /api/runs?") {
+            let mut runs = runs.lock().unwrap();
+            let offset =
+                query.split('&').find_map(|pair| pair.strip_prefix("offset=")?.parse().ok()).unwrap_or(0);
+            let rows: Vec<_> = runs
+                .iter()
+                .skip(offset)
+                .take(2)
+                .map(|id| {
+                    let status = if id % 2 == 0 { "completed" } else { "running" };
+                    format!(
+                        r#"{{"id":{id},"status":"{status}","started_at":"2026-11-21T22:50:{:02}"}}"#,
+                        10 + id
+                    )
+                })
+                .collect();
+            if offset == 2 && runs.len() == 7 {
+                runs.insert(0, 9);
+            }
+            return json(200, &format!("[{}]", rows.join(",")));
+        }
+        let id: i64 =
+            target.trim_start_matches("GET /api/runs/").split(['/', '?']).next().unwrap().parse().unwrap();
+        if target.contains("timeline") {
+            let event = format!(r#"[{{"id":{},"run_id":{id},"timestamp":"2026-11-21T22:50:49"}}]"#, id * 10);
+            return json(200, &event);
+        }
+        json(200, &format!(r#"{{"id":{id},"status":"running"}}"#))
+    });
+    let client = client(&server);
+    let options = FollowOptions { timeout: Some(Duration::from_secs(20)), ..quick() };
+    let stream = client.follow_many(vec![], Some(Value::Int(3)), &options).unwrap();
+    let mut events = Vec::new();
+    while events.len() < 5 {
+        events.extend(next(&stream).unwrap().unwrap());
+    }
+    events.sort_unstable();
+    assert_eq!(events, [10, 30, 50, 70, 90], "those with even numbers had ended before");
+}

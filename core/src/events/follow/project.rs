@@ -16,9 +16,9 @@ use crate::events::watermark::{Entry, Id, Watermark, fingerprint};
 use crate::run_state::RunState;
 use crate::stream::Pull;
 
-/// How many runs are asked for at a time, and how often, when the runs of a project are listed.
+/// How many runs are asked for at a time, and how many are looked at, when the runs of a project are listed.
 const PAGE: i64 = 200;
-const MAX_PAGES: i64 = 50;
+const MOST: usize = 10_000;
 
 /// A project whose runs are taken up as they start.
 pub(super) struct Project {
@@ -49,11 +49,12 @@ impl Follower {
         let Some(project) = &self.project else { return Ok(()) };
         let (id, first) = (project.id.clone(), project.first);
         let mut found: Vec<(Value, Entry, bool)> = Vec::new();
-        for page in 0..MAX_PAGES {
+        let mut offset = 0;
+        while found.len() < MOST {
             let named = vec![
                 ("project_id", Some(id.clone())),
                 ("limit", Some(Value::Int(PAGE))),
-                ("offset", Some(Value::Int(page * PAGE)).filter(|_| page > 0)),
+                ("offset", Some(Value::Int(offset)).filter(|_| offset > 0)),
             ];
             let args = arguments(&LIST_RUNS, named)?;
             let response = match self.call(pull, &LIST_RUNS, args) {
@@ -69,19 +70,23 @@ impl Follower {
             };
             let runs: Vec<ListedRun<'_>> = serde_json::from_str(response.payload()?).map_err(no_timeline)?;
             self.terms.succeeded();
-            let mut old = false;
+            let known = found.len();
             for run in &runs {
                 let time = run.started_at.as_deref().and_then(parse_timestamp);
                 let entry = Entry { id: Id::from_json(run.id.get()), print: fingerprint(time, "run"), time };
-                old |= found.iter().any(|(_, known, _)| known.id == entry.id);
+                // Runs that were started meanwhile push others on to the next page.
+                if found[..known].iter().any(|(_, known, _)| known.id == entry.id) {
+                    continue;
+                }
                 let state = RunState { status: run.status.clone(), ended_at: run.ended_at };
                 found.push((json_id(run.id), entry, state.has_ended()));
             }
             let Some(project) = &self.project else { return Ok(()) };
-            old |= found.iter().any(|(_, entry, _)| project.mark.knows(entry));
-            if old || (runs.len() as i64) < PAGE {
+            // A short page says nothing: servers may have a limit of their own.
+            if found.len() == known || found[known..].iter().any(|(_, entry, _)| project.mark.knows(entry)) {
                 break;
             }
+            offset += i64::try_from(runs.len()).unwrap_or(PAGE);
         }
         let Some(project) = &mut self.project else { return Ok(()) };
         project.due = Instant::now() + self.interval;

@@ -47,6 +47,11 @@ impl Filter {
             }
         };
         let session_id = options.session_id.as_ref().map(|id| Value::to_text(id).into_owned());
+        if session_id.as_deref() == Some("") {
+            let message =
+                "`session_id` is empty, which no event is of; leave it out for the events of all sessions";
+            return Err(Error::config("session_id", message));
+        }
         Ok(Filter { session_id, types, least_level })
     }
 
