@@ -127,12 +127,14 @@ def test_nothing_that_to_dict_returns_is_shared(run):
 
 def test_fields_cannot_be_set():
     project = Project(1, "alpha")
-    with pytest.raises(AttributeError):
+    frozen = r"^Project\.name cannot be changed: models are frozen\. `__replace__\(name=\.\.\.\)`"
+    with pytest.raises(AttributeError, match=frozen):
         project.name = "beta"
-    with pytest.raises(AttributeError):
+    with pytest.raises(AttributeError, match=frozen):
         del project.name
-    with pytest.raises(AttributeError):
+    with pytest.raises(AttributeError, match="^Project has no field other"):
         project.other = 1
+    assert project == Project(1, "alpha")
 
 
 def test_constructors_know_their_fields():

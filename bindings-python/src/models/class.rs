@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use loki_mode_spec::{FieldType, Model};
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use pyo3::{PyClass, ffi};
@@ -98,6 +98,20 @@ pub(crate) fn refuse_none(model: &str, field: &str, value: &Bound<'_, PyAny>) ->
         return Err(PyTypeError::new_err(format!("{model}: {field} must not be None")));
     }
     Ok(())
+}
+
+/// What setting or deleting an attribute raises: by itself, Python would not say which one.
+pub(crate) fn frozen(model: &Model, name: &Bound<'_, PyString>) -> PyErr {
+    let name = name.to_string_lossy();
+    let class = model.name;
+    PyAttributeError::new_err(if model.fields.iter().any(|field| field.name == name) {
+        format!(
+            "{class}.{name} cannot be changed: models are frozen. `__replace__({name}=...)`, from Python 3.13 on \
+             `copy.replace`, makes another {class}"
+        )
+    } else {
+        format!("{class} has no field {name}, and models are frozen")
+    })
 }
 
 /// Declares the class of a model. `[traverse]` after the name for one whose fields can hold containers.
@@ -225,6 +239,19 @@ macro_rules! model {
                 py: pyo3::Python<'py>,
             ) -> pyo3::PyResult<pyo3::Bound<'py, pyo3::types::PyDict>> {
                 self.with_view(|view| view.to_dict(py))
+            }
+
+            fn __setattr__(
+                &self,
+                name: &pyo3::Bound<'_, pyo3::types::PyString>,
+                value: &pyo3::Bound<'_, pyo3::PyAny>,
+            ) -> pyo3::PyResult<()> {
+                let _ = value;
+                Err($crate::models::frozen(<Self as $crate::models::ModelClass>::table(), name))
+            }
+
+            fn __delattr__(&self, name: &pyo3::Bound<'_, pyo3::types::PyString>) -> pyo3::PyResult<()> {
+                Err($crate::models::frozen(<Self as $crate::models::ModelClass>::table(), name))
             }
 
             fn __repr__(&self, py: pyo3::Python<'_>) -> pyo3::PyResult<String> {

@@ -6,6 +6,6 @@ mod fit;
 mod shown;
 mod view;
 
-pub(crate) use class::{Extra, ModelClass, Values, make};
+pub(crate) use class::{Extra, ModelClass, Values, frozen, make};
 pub(crate) use copies::{from_dict, replaced, restored};
 pub(crate) use view::View;
