@@ -15,6 +15,7 @@ clearEnvironment();
 delete process.env.LOKI_SDK_NATIVE_PATH;
 const here = dirname(fileURLToPath(import.meta.url));
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+const esbuild = createRequire(join(here, '..', 'peers', 'package.json'))('esbuild');
 
 const REPLIES = [
   { json: [{ id: 1, project_id: 1, title: 'Write migration', status: 'pending', priority: 'high' }] },
@@ -51,16 +52,40 @@ describe('projects that use the package', () => {
     ['ts-esm', true],
   ]) {
     it(name, async () => {
-      const project = join(folder, name);
-      cpSync(join(here, name), project, { recursive: true });
-      // npm itself may stand outside of the short path.
-      const install = ['install', '--silent', '--offline', '--no-audit', '--no-fund', '--ignore-scripts'];
-      execFileSync('npm', [...install, join(folder, tarball)], { cwd: project });
+      const project = install(name);
       if (compiled) execFileSync(process.execPath, [tsc, '-p', project], { env, stdio: 'inherit' });
-      const baseUrl = await server.serve(REPLIES);
-      const program = [join(project, 'main.js'), baseUrl];
-      const printed = execFileSync(process.execPath, program, { cwd: project, env, encoding: 'utf8' });
-      assert.equal(printed, 'Write migration, then 404, then task_completed\n');
+      await check(project, join(project, 'main.js'));
     });
+  }
+
+  // As docs/node.md says.
+  for (const [name, options] of [
+    ['left out', { external: ['loki-mode-sdk'] }],
+    ['with a copy of the native module', { loader: { '.node': 'copy' } }],
+  ]) {
+    it(`bundled by esbuild, ${name}`, async () => {
+      const project = install('cjs', name);
+      const bundle = join(project, 'dist', 'bundle.js');
+      const entryPoints = [join(project, 'main.js')];
+      await esbuild.build({ entryPoints, outfile: bundle, bundle: true, platform: 'node', ...options });
+      if (!options.external) rmSync(join(project, 'node_modules'), { recursive: true });
+      await check(project, bundle);
+    });
+  }
+
+  function install(name, as = name) {
+    const project = join(folder, as);
+    cpSync(join(here, name), project, { recursive: true });
+    // npm itself may stand outside of the short path.
+    const command = ['install', '--silent', '--offline', '--no-audit', '--no-fund', '--ignore-scripts'];
+    execFileSync('npm', [...command, join(folder, tarball)], { cwd: project });
+    return project;
+  }
+
+  async function check(project, program) {
+    const baseUrl = await server.serve(REPLIES);
+    const argv = [program, baseUrl];
+    const printed = execFileSync(process.execPath, argv, { cwd: project, env, encoding: 'utf8' });
+    assert.equal(printed, 'Write migration, then 404, then task_completed\n');
   }
 });
