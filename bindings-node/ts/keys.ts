@@ -78,7 +78,7 @@ export async function rotateAndStore(
     if (known.oldKeyId === undefined) throw new NotFoundError('the server did not give its identifier');
     await client.deleteApiKey(known.oldKeyId, call);
   } catch (cause) {
-    const message = `the key was rotated and its new token stored, but ${old} could not be deleted: ${saidBy(cause)}. It works until ${until}`;
+    const message = `the key was rotated and its new token stored, but ${old} could not be deleted: ${saidBy(cause)}. It works until ${until}, on deployed servers longer: delete it`;
     throw new KeyRotationError(message, { ...known, token, stored: true, cause });
   }
   return maskInPrint({ token, ...known, oldKeyExpiresAt: undefined, oldKeyDeleted: true });

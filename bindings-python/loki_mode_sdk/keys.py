@@ -126,7 +126,7 @@ class Rotation:
     def _not_deleted(self, cause: BaseException) -> KeyRotationError:
         return self._failed(
             f"the key was rotated and its new token stored, but {self._old()} could not be deleted: {_reason(cause)}. "
-            f"It works until {self._until()}",
+            f"It works until {self._until()}, on deployed servers longer: delete it",
             stored=True,
         )
 

@@ -132,7 +132,7 @@ def test_fields_cannot_be_set():
         project.name = "beta"
     with pytest.raises(AttributeError, match=frozen):
         del project.name
-    with pytest.raises(AttributeError, match="^Project has no field other"):
+    with pytest.raises(AttributeError, match=r"^Project has no field other"):
         project.other = 1
     assert project == Project(1, "alpha")
 
