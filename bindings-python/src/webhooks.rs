@@ -108,9 +108,11 @@ fn read_headers(given: &Bound<'_, PyAny>) -> PyResult<Headers> {
     for pair in list(&pairs, || arguments::mismatch("headers", EXPECTED, given))? {
         let pair = match pair.cast::<PyList>() {
             Ok(list) => list.to_tuple(),
-            Err(_) => {
-                pair.cast_into::<PyTuple>().map_err(|_| arguments::mismatch("headers", EXPECTED, given))?
-            }
+            Err(_) => pair.cast_into::<PyTuple>().map_err(|error| match error.into_inner() {
+                // Those of a text are texts, which nobody means.
+                _ if given.is_instance_of::<PyString>() => arguments::mismatch("headers", EXPECTED, given),
+                item => arguments::mismatch("what headers lists", "pairs of a name and a value", &item),
+            })?,
         };
         let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract()?;
         let name = header_text(&name)

@@ -170,6 +170,7 @@ def message(headers):
     [
         (None, "headers must be a mapping"),
         ("X-Loki-Signature: a", "headers must be a mapping"),
+        (["X-Loki-Signature: a"], "what headers lists must be pairs of a name and a value, not str"),
         ([("a", "b", "c")], "length"),
         ({5: "a"}, "names in headers"),
         ({"headers": {"X-Loki-Signature": "a"}, "body": ""}, "request.headers, not the request itself"),

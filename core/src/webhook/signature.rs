@@ -182,7 +182,7 @@ fn bad(name: &str, secrets: &[Secret]) -> Refused {
     };
     let message = format!(
         "the signature in {name} is not that of this body with {with}. Check that the sender has the same secret, and \
-         that the body is the raw one: what was parsed and written again has other bytes"
+         that the body is the raw one: what was parsed and written again, is still base64 or was unpacked has other bytes"
     );
     Refused::new(Reason::BadSignature, message)
 }
