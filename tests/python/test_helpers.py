@@ -19,6 +19,7 @@ from loki_mode_sdk import (
     AsyncAutonomiClient,
     AsyncLokiClient,
     AuthenticationError,
+    AutonomiClient,
     ConfigError,
     ConflictError,
     CreatedApiKey,
