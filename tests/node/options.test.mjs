@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
+import { createServer as createSocketServer } from 'node:net';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
@@ -510,6 +511,17 @@ describe('raw', () => {
     assert.equal(answer.headers.get('X-Many'), '1');
     assert.equal(answer.headers.get('x-bytes'), Buffer.from('grün').toString('latin1'));
     assert.equal(answer.headers.get('content-type'), 'application/json');
+  });
+
+  it('gives a header whose bytes are no UTF-8 as fetch does', async () => {
+    const answer = 'HTTP/1.1 200 OK\r\nX-Bytes: gr\xfcn\r\nContent-Length: 2\r\n\r\n{}';
+    const raw = createSocketServer((socket) => socket.once('data', () => socket.end(answer, 'latin1')));
+    const baseUrl = await listening(raw);
+    const sdk = new AutonomiClient({ baseUrl });
+    const [{ headers }, fetched] = await Promise.all([sdk.raw.getStatus(), fetch(`${baseUrl}/api/status`)]);
+    assert.deepEqual([headers.get('x-bytes'), fetched.headers.get('x-bytes')], ['grün', 'grün']);
+    sdk.close();
+    raw.close();
   });
 
   it('has every method, with the same arguments', async () => {
