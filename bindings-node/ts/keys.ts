@@ -1,5 +1,6 @@
 /** What is done with API keys in more than one step, so that no token is lost on the way and no key is left over. */
 
+import { setImmediate } from 'node:timers';
 import { inspect } from 'node:util';
 import { checkNames } from './arguments.js';
 import { asyncDispose } from './dispose.js';
