@@ -1,7 +1,7 @@
 /** Checks the arguments of a call and writes them as the engine takes them. */
 
 import { isDate } from 'node:util/types';
-import { hasFields, isCollection, isTorn, kindOf, saidBy, whyNoOptions } from './kinds.js';
+import { hasFields, isCollection, isTorn, kindOf, saidBy, whyNoName, whyNoOptions } from './kinds.js';
 import { CALL_OPTIONS } from './options.js';
 import { dateText, whyNoTimestamp } from './timestamps.js';
 
@@ -99,9 +99,20 @@ function encode(operation: Operation, param: Param, value: unknown): string {
     throw new TypeError(`${param.name} cannot be written as JSON: ${saidBy(cause)}`, { cause });
   }
   if (text === undefined) {
-    throw new TypeError(`${param.name} must be ${check.expected}, not ${whyNot(param, value)}`);
+    throw new TypeError(
+      `${param.name} must be ${check.expected}, not ${whyNot(param, value)}${whatInstead(operation, param, value)}`,
+    );
   }
   return text;
+}
+
+/** Options that are written in place of an argument belong behind all of them. */
+function whatInstead({ method, params }: Operation, param: Param, value: unknown): string {
+  if (param.place !== 'argument' || Array.isArray(value)) return '';
+  if (typeof value !== 'object' || value === null || Object.keys(value).length === 0) return '';
+  const names = params.filter(({ place }) => place === 'argument').map(({ name }) => name);
+  if (params.some(({ place }) => place === 'params')) names.push('params');
+  return `; options come last: ${method}(${[...names, 'options'].join(', ')})`;
 }
 
 function whyNot(param: Param, value: unknown): string {
@@ -137,6 +148,15 @@ export function checkNames(
 
 const NO_NAMES: ReadonlySet<string> = new Set();
 
+/** What can be written in the object at this place. */
+function namesOf(
+  operation: Operation,
+  place: 'options' | 'params',
+  others: ReadonlySet<string>,
+): readonly string[] {
+  return [...operation.params.filter((param) => param.place === place).map(({ name }) => name), ...others];
+}
+
 function checkObject(
   operation: Operation,
   place: 'options' | 'params',
@@ -145,8 +165,7 @@ function checkObject(
 ): void {
   if (value == null) return;
   if (typeof value !== 'object' || !hasFields(value)) {
-    const ofPlace = operation.params.filter((param) => param.place === place).map(({ name }) => name);
-    const whyNot = whyNoOptions(value, [...others, ...ofPlace]);
+    const whyNot = whyNoOptions(value, namesOf(operation, place, others));
     if (whyNot) throw new TypeError(`${place} of ${operation.method} must be an object, not ${whyNot}`);
   }
   for (const name of Object.keys(value)) {
@@ -154,7 +173,8 @@ function checkObject(
       !others.has(name) &&
       !operation.params.some((param) => param.place === place && param.name === name)
     ) {
-      throw new TypeError(`${operation.method} has no ${place === 'options' ? 'option' : 'field'} ${name}`);
+      const kind = place === 'options' ? 'option' : 'field';
+      throw new TypeError(whyNoName(operation.method, kind, name, namesOf(operation, place, others)));
     }
   }
 }

@@ -40,6 +40,16 @@ export function whyNoOptions(value: unknown, names: Iterable<string> = []): stri
   return kind === 'an object' ? 'one without fields of its own' : kind;
 }
 
+/** What is wrong with a name that something does not take, for messages: whoever misspelt it sees what was meant. */
+export function whyNoName(
+  owner: string,
+  kind: 'option' | 'field',
+  name: string,
+  known: Iterable<string>,
+): string {
+  return `${owner} has no ${kind} ${name}; it has ${[...known].join(', ') || 'none'}`;
+}
+
 /** What something that was thrown says. Anything can be thrown, also what has no text. */
 export function saidBy(thrown: unknown): string {
   try {

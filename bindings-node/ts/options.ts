@@ -1,6 +1,6 @@
 import { ConfigError } from './errors.js';
 import { type HeaderList, headerPairs } from './headers.js';
-import { isTorn, kindOf, whyNoOptions } from './kinds.js';
+import { isTorn, kindOf, whyNoName, whyNoOptions } from './kinds.js';
 import type { Logger } from './logger.js';
 import { type TokenProvider, tokenSource } from './tokens.js';
 
@@ -156,9 +156,7 @@ function readAll(
   for (const [name, value] of Object.entries(options)) {
     const reader = Object.hasOwn(table, name) ? table[name] : undefined;
     if (!reader) {
-      throw new ConfigError(`${owner} has no option ${name}; it has ${Object.keys(table).join(', ')}`, {
-        param: name,
-      });
+      throw new ConfigError(whyNoName(owner, 'option', name, Object.keys(table)), { param: name });
     }
     if (value != null) read[name] = reader(name, value);
   }

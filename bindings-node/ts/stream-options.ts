@@ -2,7 +2,7 @@
 
 import type { ConfigError } from './errors.js';
 import { type HeaderList, headerPairs } from './headers.js';
-import { isTorn, kindOf, saidBy, whyNoOptions } from './kinds.js';
+import { isTorn, kindOf, saidBy, whyNoName, whyNoOptions } from './kinds.js';
 import { checkCount, checkRetries, checkTimeout } from './options.js';
 import { checkSignal } from './signals.js';
 import { dateText, whyNoTimestamp } from './timestamps.js';
@@ -67,7 +67,7 @@ export function readOptions(
   const whyNot = options == null ? undefined : whyNoOptions(options, names);
   if (whyNot) throw new TypeError(`options of ${method} must be an object, not ${whyNot}`);
   for (const name of Object.keys(options ?? {})) {
-    if (!names.has(name)) throw new TypeError(`${method} has no option ${name}`);
+    if (!names.has(name)) throw new TypeError(whyNoName(method, 'option', name, names));
   }
   for (const name of names) {
     const value = (options as Record<string, unknown> | undefined)?.[name];

@@ -7,7 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import { isAnyArrayBuffer, isDate, isSharedArrayBuffer } from 'node:util/types';
 import { ConfigError, errorFromNative } from './errors.js';
-import { hasFields, isTorn, kindOf, whyNoOptions } from './kinds.js';
+import { hasFields, isTorn, kindOf, whyNoName, whyNoOptions } from './kinds.js';
 import { loadNative } from './native.js';
 
 export { WebhookVerificationError } from './errors.js';
@@ -282,9 +282,7 @@ function checkOptions<T extends object>(owner: string, options: T, names: readon
   if (whyNot) throw new TypeError(`options of ${owner} must be an object, not ${whyNot}`);
   const unknown = Object.keys(options).find((name) => !(names as readonly string[]).includes(name));
   if (unknown !== undefined) {
-    throw new ConfigError(`${owner} has no option ${unknown}; it has ${names.join(', ')}`, {
-      param: unknown,
-    });
+    throw new ConfigError(whyNoName(owner, 'option', unknown, names), { param: unknown });
   }
   return options;
 }

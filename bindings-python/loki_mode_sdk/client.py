@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
     from types import TracebackType
-    from typing import Any, Callable, Generic, NoReturn, TypeVar, Union
+    from typing import Any, Callable, Generic, Literal, NoReturn, TypeVar, Union
 
     from typing_extensions import TypedDict, Unpack
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     Token = Union[str, "TokenAuth", Callable[[], str], None]
     Path = Union[str, os.PathLike[str], None]
+    PathStyle = Literal["auto", "guide", "v2"]
     AnyToken = TypeVar("AnyToken")
     Self = TypeVar("Self", bound="BaseClient[Any]")
     Entered = TypeVar("Entered", bound="AutonomiClient")
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
         token: AnyToken
         timeout: float
         max_retries: int
-        path_style: str
+        path_style: PathStyle
         connect_timeout: float
         max_connections: int
         headers: Mapping[str, str] | None
@@ -102,7 +103,7 @@ class BaseClient(_Generic[AnyToken]):
         timeout: float = 30.0,
         *,
         max_retries: int = 2,
-        path_style: str = "auto",
+        path_style: PathStyle = "auto",
         connect_timeout: float = 5.0,
         max_connections: int = 256,
         headers: Mapping[str, str] | None = None,

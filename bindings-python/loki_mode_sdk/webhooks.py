@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
-    from typing import Any, ClassVar, Protocol, Union
+    from typing import Any, ClassVar, Literal, Protocol, Union
 
     class _HasItems(Protocol):
         def items(self) -> Iterable[tuple[Any, Any]]: ...
@@ -211,7 +211,7 @@ def sign(
     body: Body,
     secret: Key,
     *,
-    scheme: str = "loki",
+    scheme: Literal["loki", "standard", "github"] = "loki",
     id: str | None = None,
     timestamp: float | None = None,
 ) -> dict[str, str]:

@@ -113,7 +113,14 @@ pub(crate) const CHAPTER: Chapter = Chapter {
                     .default_str("viewer")
                     .known(ROLES)
                     .replaced_by("scopes"),
-                Param::body("scopes", ParamType::StrList, "Scopes of the key, instead of a role.").optional().keyword(),
+                Param::body(
+                    "scopes",
+                    ParamType::StrList,
+                    "Scopes of the key, instead of a role. `tenant:1` among them binds it to a tenant; v9.22 shows no \
+                     projects and no runs to a key that is neither bound nor an admin's.",
+                )
+                .optional()
+                .keyword(),
                 Param::body("expires_days", ParamType::Int, "Days until it stops working; never, unless given.")
                     .optional()
                     .keyword(),

@@ -182,10 +182,19 @@ describe('what is wrong with the arguments', () => {
       ['k', undefined, { scopes: 'read' }],
       'scopes must be an array of strings, not a string',
     ],
-    ['listRuns', [1, 'running', { limti: 5 }], 'listRuns has no option limti'],
+    [
+      'listRuns',
+      [1, 'running', { limti: 5 }],
+      'listRuns has no option limti; it has limit, offset, signal, timeout, maxRetries, headers',
+    ],
+    [
+      'listRuns',
+      [{ limit: 5 }],
+      'projectId must be an integer or a string, not an object; options come last: listRuns(projectId, status, options)',
+    ],
     ['listRuns', [1, 'running', 5], 'options of listRuns must be an object, not an integer'],
     ['createTenant', ['a', undefined, { settings: new Map() }], 'settings must be an object, not a Map'],
-    ['queryAudit', [{ startDate: '2026-02-01' }], 'queryAudit has no field startDate'],
+    ['queryAudit', [{ startDate: '2026-02-01' }], /^queryAudit has no field startDate; it has start_date, /],
     ['queryAudit', ['2026-02-01'], 'params of queryAudit must be an object, not a string'],
     ['deleteApiKey', [{}], 'identifier must be an integer or a string, not an object'],
   ];

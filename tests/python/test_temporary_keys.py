@@ -79,6 +79,14 @@ def test_a_temporary_key_is_deleted_after_an_error_and_may_be_gone(client):
         client.delete_api_key(gone.id)
 
 
+def test_a_key_of_a_tenant_sees_its_projects_on_every_server(client):
+    [tenant, *_] = client.list_tenants()
+    name, scopes = f"temporary {time.time_ns()}", ["read", f"tenant:{tenant.id}"]
+    with client.temporary_api_key(name, scopes=scopes) as key:
+        assert key.client.list_projects()
+        assert key.client.list_runs()
+
+
 def test_a_temporary_key_for_asyncio(control_plane):
     async def main():
         async with AsyncAutonomiClient(control_plane.base_url, control_plane.TOKEN) as client:

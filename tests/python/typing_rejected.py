@@ -31,6 +31,8 @@ Project(1, colour="red")  # error
 AutonomiClient(token=5)  # error
 AutonomiClient(token=lambda name: "x")  # error
 AutonomiClient(headers=[("a", "b")])  # error
+AutonomiClient(path_style="v3")  # error
+AutonomiClient.from_env(path_style="v3")  # error
 client.with_options(base_url="http://elsewhere")  # error
 client.set_token(5)  # error
 client.get_project(1, headers={"a": 1})  # error
@@ -43,6 +45,7 @@ client.query_audit(5)  # error
 started: str = client.get_run(1).started_at_dt  # error
 webhooks.verify({}, {}, "a")  # error
 webhooks.parse([])  # error
+webhooks.sign(b"", "a", scheme="stripe")  # error
 webhooks.unwrap(b"", {}, 5)  # error
 gate = webhooks.parse(b"{}").gate  # error
 client.iter_runs(7, limit=5)  # error

@@ -556,7 +556,10 @@ export type RotatedApiKey = {
 
 /** Options of `createApiKey`. */
 export interface CreateApiKeyOptions extends CallOptions {
-  /** Scopes of the key, instead of a role. */
+  /**
+   * Scopes of the key, instead of a role. `tenant:1` among them binds it to a tenant; v9.22 shows no projects
+   * and no runs to a key that is neither bound nor an admin's.
+   */
   scopes?: readonly string[] | undefined;
   /** Days until it stops working; never, unless given. */
   expiresDays?: number | undefined;

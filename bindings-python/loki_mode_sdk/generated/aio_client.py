@@ -2126,7 +2126,9 @@ class AsyncOperations:
             name: Name of the key; unique, and best without `/`.
             role: Role of the key. Known values: `admin`, `operator`, `viewer`, `auditor`. Not sent
                 if `scopes` is given instead.
-            scopes: Scopes of the key, instead of a role.
+            scopes: Scopes of the key, instead of a role. `tenant:1` among them binds it to a
+                tenant; v9.22 shows no projects and no runs to a key that is neither bound nor an
+                admin's.
             expires_days: Days until it stops working; never, unless given.
             description: What the key is for.
             allowed_ips: Addresses it may be used from; real servers do not enforce it.

@@ -195,7 +195,8 @@ pub struct GetEventHistory {
 pub struct CreateApiKey {
     /// Role of the key. Left out: `viewer`.
     pub role: Option<String>,
-    /// Scopes of the key, instead of a role.
+    /// Scopes of the key, instead of a role. `tenant:1` among them binds it to a tenant; v9.22 shows no
+    /// projects and no runs to a key that is neither bound nor an admin's.
     pub scopes: Option<Vec<String>>,
     /// Days until it stops working; never, unless given.
     pub expires_days: Option<i64>,
