@@ -54,7 +54,7 @@ impl Wants {
 pub(crate) fn to_json(wants: Wants, response: Option<&Response>, log: &[AttemptRecord]) -> Option<String> {
     let answer = response.filter(|_| wants.answer()).map(|response| Answer {
         status: response.status,
-        headers: response.headers(),
+        headers: response.header_bytes().map(|(name, value)| (name.to_owned(), latin1(value))).collect(),
         attempts: response.attempts,
     });
     if answer.is_none() && log.is_empty() {
@@ -62,6 +62,11 @@ pub(crate) fn to_json(wants: Wants, response: Option<&Response>, log: &[AttemptR
     }
     let log = log.iter().map(attempt).collect();
     Some(serde_json::to_string(&Report { answer, log }).expect("strings and numbers can be written as JSON"))
+}
+
+/// One character for each byte, as `fetch` gives them.
+fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
 }
 
 fn attempt(record: &AttemptRecord) -> Attempt<'_> {

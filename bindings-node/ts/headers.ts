@@ -34,6 +34,6 @@ function refusal(what: string): ConfigError {
 /** The headers of an answer. Bytes beyond ASCII are one character each, as with `fetch`. */
 export function answerHeaders(pairs: readonly (readonly [string, string])[]): Headers {
   const headers = new Headers();
-  for (const [name, value] of pairs) headers.append(name, Buffer.from(value).toString('latin1'));
+  for (const [name, value] of pairs) headers.append(name, value);
   return headers;
 }

@@ -1,9 +1,12 @@
 /** What is done with API keys in more than one step, so that no token is lost on the way and no key is left over. */
 
+import { randomBytes } from 'node:crypto';
+import { setImmediate, setTimeout } from 'node:timers';
 import { inspect } from 'node:util';
 import { checkNames } from './arguments.js';
 import { asyncDispose } from './dispose.js';
-import { type APIConnectionError, ConfigError, KeyRotationError, NotFoundError } from './errors.js';
+import { engineOf } from './engine.js';
+import { APIConnectionError, AutonomiError, ConfigError, KeyRotationError, NotFoundError } from './errors.js';
 import type { AutonomiClient } from './generated/client.js';
 import type { CreateApiKeyOptions, CreatedApiKey, Known, RotatedApiKey } from './generated/models.js';
 import { CREATE_API_KEY, DELETE_API_KEY, ROTATE_API_KEY } from './generated/operations.js';
@@ -116,7 +119,8 @@ async function isStored(store: StoreToken, token: string, signal: CallOptions['s
 
 /**
  * What a temporary key is made with; what is not said here is as for `createApiKey`. `timeout`, `maxRetries` and `headers`
- * are also those of the call that deletes it; `signal` ends the making only, so that no key is left over.
+ * are also those of the call that deletes it; `signal` ends the making only. A key whose answer is lost by that, by a timeout
+ * or by a lost connection is looked for and deleted: its description ends with a mark of its own.
  */
 export type TemporaryApiKeyOptions = CreateApiKeyOptions;
 
@@ -129,9 +133,59 @@ export async function temporaryApiKey(
 ): Promise<TemporaryApiKey> {
   checkNames({ ...CREATE_API_KEY, method: 'temporaryApiKey' }, options, undefined);
   const given = severalTimes(options ?? {});
-  const created = await client.createApiKey(name, role, { ...given, expiresDays: given.expiresDays ?? 1 });
-  const { timeout, maxRetries, headers } = given;
-  return new TemporaryApiKey(client, created, { timeout, maxRetries, headers });
+  const { timeout, maxRetries, headers, signal } = given;
+  // Names are no proof: one that was lost is known by this, and deleted; no other key has it.
+  const mark = randomBytes(6).toString('hex');
+  const said = given.description ?? 'temporary';
+  const description = typeof said === 'string' ? `${said} [${mark}]` : said;
+  const wanted = { ...given, description, expiresDays: given.expiresDays ?? 1 };
+  const isTooLate = signal?.aborted === true;
+  try {
+    const created = await client.createApiKey(name, role, wanted);
+    return new TemporaryApiKey(client, created, { timeout, maxRetries, headers });
+  } catch (error) {
+    const isAborted = signal?.aborted === true && !isTooLate;
+    if (isAborted || mayBeMade(error)) {
+      const hurry = { timeout: Math.min(timeout ?? HURRY, HURRY), maxRetries, headers };
+      const removed = removeLost(client, name, description, hurry).catch((problem) => {
+        const unknown = `it is not known whether the temporary API key '${name}' was made`;
+        engineOf(client).warn(`${unknown}: ${saidBy(problem)}`);
+      });
+      // Who aborts it does not wait for it any more.
+      if (!isAborted) await removed;
+    }
+    throw error;
+  }
+}
+
+/** Milliseconds that a call may take at the most that removes what an error has left. */
+const HURRY = 5000;
+
+/** Milliseconds before each look for a key of which the answer was lost: the server may still be making it. */
+const LOOKS = [0, 1000];
+
+/** Whether a key may have been made, though its answer was lost. */
+function mayBeMade(error: unknown): boolean {
+  if (!(error instanceof AutonomiError) || error instanceof ConfigError) return false;
+  if (error instanceof APIConnectionError) return error.maybeExecuted === true;
+  const status = error.statusCode;
+  return status !== undefined && status !== 503 && !(status >= 300 && status < 500);
+}
+
+/** Deletes the key of this description, which no other has. */
+async function removeLost(
+  client: AutonomiClient,
+  name: string,
+  description: string,
+  call: CallOptions,
+): Promise<void> {
+  for (const pause of LOOKS) {
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    const listed = await client.listApiKeys(call);
+    const lost = listed.filter((key) => key.name === name && key.description === description);
+    for (const { id } of lost) await client.deleteApiKey(id, call);
+    if (lost.length > 0) return;
+  }
 }
 
 /**

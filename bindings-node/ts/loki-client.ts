@@ -1,6 +1,7 @@
 /** The client of the HTTP/SSE API, with the names of that API. */
 
 import { emitWarning } from 'node:process';
+import { setTimeout } from 'node:timers';
 import { inspect } from 'node:util';
 import { asyncDispose } from './dispose.js';
 import { Engine, engineOf } from './engine.js';

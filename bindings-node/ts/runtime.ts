@@ -1,5 +1,7 @@
 /** The calls under way in this environment, and what the native side has to say about them. */
 
+// Not the global ones: test runners replace those, by some that cannot be unreferenced, or that stand still.
+import { setInterval } from 'node:timers';
 import { loadNative } from './native.js';
 
 /** What a message of the native side is about. */

@@ -1,5 +1,6 @@
 /** Tokens: fixed ones, and functions that give one. */
 
+import { clearTimeout, setTimeout } from 'node:timers';
 import { ConfigError } from './errors.js';
 import { isTorn, kindOf } from './kinds.js';
 import { MAX_DELAY, runtime } from './runtime.js';

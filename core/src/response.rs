@@ -67,8 +67,13 @@ impl Response {
     /// The headers, names in lower case; those of the same name stand together, in the order in which they came. Bytes
     /// that are no UTF-8 come out as replacement characters.
     pub fn headers(&self) -> Vec<(String, String)> {
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        self.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+        let text = |value| String::from_utf8_lossy(value).into_owned();
+        self.header_bytes().map(|(name, value)| (name.to_owned(), text(value))).collect()
+    }
+
+    /// The same as they came, whatever their bytes mean.
+    pub fn header_bytes(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))
     }
 
     /// The first header of this name, in whatever case, if it is UTF-8.

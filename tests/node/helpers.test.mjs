@@ -70,7 +70,9 @@ for (const profile of ['guide', 'v5.51', 'v9.22']) {
           // What was being waited for may stand behind it.
           error.message.startsWith(
             `run ${other.id} has not ended within 0.2 s; its last known state is running`,
-          ),
+          ) &&
+          // No more digits than anybody wants to read.
+          !/\d\.\d{4}/.test(error.message),
       );
     });
 
@@ -365,12 +367,9 @@ describe('helpers, when the server fails', () => {
     await assert.rejects(key.dispose(), ServerError);
     await key.dispose();
     const { requests } = await server.recorded();
-    assert.deepEqual(JSON.parse(requests[0].body), {
-      name: 'n',
-      role: 'operator',
-      expires_days: 1,
-      description: 'd',
-    });
+    const { description, ...wanted } = JSON.parse(requests[0].body);
+    assert.match(description, /^d \[/);
+    assert.deepEqual(wanted, { name: 'n', role: 'operator', expires_days: 1 });
     assert.deepEqual(await sent(), ['POST /api/keys', 'DELETE /api/keys/tmp', 'DELETE /api/keys/tmp']);
   });
 });

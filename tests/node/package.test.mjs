@@ -76,6 +76,20 @@ describe('the package', () => {
     client.close();
   });
 
+  it('works where a test runner has replaced the timers', () => {
+    const code = `
+      for (const name of ['setTimeout', 'setInterval', 'setImmediate', 'clearTimeout']) globalThis[name] = () => 5;
+      const { AutonomiClient } = require('.');
+      const token = () => new Promise(() => {});
+      new AutonomiClient({ baseUrl: 'http://127.0.0.1:1', timeout: 50, token })
+        .getStatus()
+        .catch((error) => console.log(error.name));`;
+    assert.equal(
+      execFileSync(process.execPath, ['-e', code], { encoding: 'utf8' }).trim(),
+      'APITimeoutError',
+    );
+  });
+
   it('is disposable where the runtime has it', async () => {
     const client = new esm.AutonomiClient({ baseUrl: 'http://127.0.0.1:1' });
     const dispose = client[Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose')];

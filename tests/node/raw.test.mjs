@@ -1,10 +1,12 @@
 // Answers with their status, their headers and how they came about.
 
 import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { AutonomiClient } from 'loki-mode-sdk';
 import { clearEnvironment } from './support/binaries.mjs';
+import { listening } from './support/plane.mjs';
 import { client, PROJECT, server } from './support/served.mjs';
 
 clearEnvironment();
@@ -21,6 +23,16 @@ describe('raw', () => {
     assert.equal(answer.headers.get('X-Many'), '1');
     assert.equal(answer.headers.get('x-bytes'), Buffer.from('grün').toString('latin1'));
     assert.equal(answer.headers.get('content-type'), 'application/json');
+  });
+
+  it('gives a header whose bytes are no UTF-8 as fetch does', async () => {
+    const answer = 'HTTP/1.1 200 OK\r\nX-Bytes: gr\xfcn\r\nContent-Length: 2\r\n\r\n{}';
+    const raw = createServer((socket) => socket.once('data', () => socket.end(answer, 'latin1')));
+    const baseUrl = await listening(raw);
+    const sdk = client(baseUrl);
+    const [{ headers }, fetched] = await Promise.all([sdk.raw.getStatus(), fetch(`${baseUrl}/api/status`)]);
+    assert.deepEqual([headers.get('x-bytes'), fetched.headers.get('x-bytes')], ['grün', 'grün']);
+    raw.close();
   });
 
   it('has every method, with the same arguments', async () => {

@@ -11,6 +11,11 @@ use crate::error::{Error, ErrorInfo, ErrorKind};
 use crate::request::Request;
 use crate::transport::{Cause, Failure};
 
+/// Seconds for messages, to the millisecond: what is left of the time of a wait has many more digits.
+fn in_seconds(duration: Duration) -> f64 {
+    Duration::from_millis(duration.as_micros().div_ceil(1000).try_into().unwrap_or(u64::MAX)).as_secs_f64()
+}
+
 impl Execution<'_> {
     pub(super) fn failed(&self, request: &Request, failure: Failure) -> Error {
         let at = self.client.server.base.place();
@@ -73,7 +78,7 @@ impl Execution<'_> {
     fn crowded(&self, request: &Request, maybe_executed: bool) -> Error {
         let problem = format!(
             "no connection became free within {} s: all {} of `max_connections` were in use by other calls",
-            self.timeout.as_secs_f64(),
+            in_seconds(self.timeout),
             self.client.options.max_connections
         );
         self.unanswered(request, ErrorKind::Timeout, &problem, Some(maybe_executed))
@@ -83,7 +88,7 @@ impl Execution<'_> {
         let (kind, problem) = match stop {
             Stop::Deadline => {
                 let at = self.client.server.base.place();
-                let timeout = self.timeout.as_secs_f64();
+                let timeout = in_seconds(self.timeout);
                 (ErrorKind::Timeout, format!("no complete answer from {at} within {timeout} s"))
             }
             Stop::Cancelled => (ErrorKind::Cancelled, "the call was cancelled".to_owned()),
@@ -180,6 +185,20 @@ impl fmt::Display for Cause {
             ),
             Cause::Tls(problem) => write!(f, "no TLS connection: {problem}"),
             Cause::Lost(problem) => write!(f, "the connection was lost: {problem}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_to_the_millisecond() {
+        for (micros, told) in
+            [(50_000, "0.05"), (1_141, "0.002"), (200, "0.001"), (30_000_000, "30"), (0, "0")]
+        {
+            assert_eq!(in_seconds(Duration::from_micros(micros)).to_string(), told);
         }
     }
 }

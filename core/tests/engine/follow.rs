@@ -344,3 +344,35 @@ fn all_active_runs_of_a_project_are_found_whatever_the_server_gives_at_a_time() 
     events.sort_unstable();
     assert_eq!(events, [10, 30, 50, 70, 90], "those with even numbers had ended before");
 }
+
+#[test]
+fn a_run_of_the_same_second_as_a_page_of_others_is_found() {
+    // As deployed servers list them: the newest second first, and the oldest of a second first.
+    let runs = Arc::new(Mutex::new((1..=230).collect::<Vec<i64>>()));
+    let shared = Arc::clone(&runs);
+    let server = Server::new(move |seen| {
+        let target = seen.target();
+        if let Some(query) = target.strip_prefix("GET /api/runs?") {
+            let offset =
+                query.split('&').find_map(|pair| pair.strip_prefix("offset=")?.parse().ok()).unwrap_or(0);
+            let row = |id: &i64| {
+                let status = if [1, 231].contains(id) { "running" } else { "completed" };
+                format!(r#"{{"id":{id},"status":"{status}","started_at":"2026-11-21T22:50:49"}}"#)
+            };
+            let rows: Vec<_> = shared.lock().unwrap().iter().skip(offset).take(200).map(row).collect();
+            return json(200, &format!("[{}]", rows.join(",")));
+        }
+        let id = target.trim_start_matches("GET /api/runs/").split(['/', '?']).next().unwrap();
+        if target.contains("timeline") {
+            let event = format!(r#"[{{"id":{id}0,"run_id":{id},"timestamp":"2026-11-21T22:50:49"}}]"#);
+            return json(200, &event);
+        }
+        json(200, &format!(r#"{{"id":{id},"status":"running"}}"#))
+    });
+    let client = client(&server);
+    let options = FollowOptions { timeout: Some(Duration::from_secs(20)), ..quick() };
+    let stream = client.follow_many(vec![], Some(Value::Int(3)), &options).unwrap();
+    assert_eq!(next(&stream).unwrap().unwrap(), [10]);
+    runs.lock().unwrap().push(231);
+    assert_eq!(next(&stream).unwrap().unwrap(), [2310]);
+}

@@ -19,6 +19,8 @@ use crate::stream::Pull;
 /// How many runs are asked for at a time, and how many are looked at, when the runs of a project are listed.
 const PAGE: i64 = 200;
 const MOST: usize = 10_000;
+/// Fewer than these do not start within a second and fill a page.
+const BURST: usize = 20;
 
 /// A project whose runs are taken up as they start.
 pub(super) struct Project {
@@ -83,7 +85,9 @@ impl Follower {
             }
             let Some(project) = &self.project else { return Ok(()) };
             // A short page says nothing: servers may have a limit of their own.
-            if found.len() == known || found[known..].iter().any(|(_, entry, _)| project.mark.knows(entry)) {
+            let fresh = &found[known..];
+            let meets_known = fresh.iter().any(|(_, entry, _)| project.mark.knows(entry));
+            if fresh.is_empty() || meets_known && !(runs.len() >= BURST && is_of_latest(project, fresh)) {
                 break;
             }
             offset += i64::try_from(runs.len()).unwrap_or(PAGE);
@@ -112,6 +116,13 @@ impl Follower {
         });
         Ok(())
     }
+}
+
+/// Whether the page ends with a run of the latest second that is known: the newest come first, but those of one second
+/// come in the order in which they were started, so that a new one may come after known ones.
+fn is_of_latest(project: &Project, page: &[(Value, Entry, bool)]) -> bool {
+    let time = page.last().and_then(|(_, entry, _)| entry.time);
+    time.zip(project.mark.latest()).is_some_and(|(time, latest)| time.as_second() >= latest.as_second())
 }
 
 /// The id of a run as an argument.
