@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import json
 import pickle
+import signal
 import threading
 import time
 import warnings
@@ -318,13 +320,19 @@ def test_a_description_of_ones_own_has_the_mark_too(server):
     assert description[-14:-1].strip("0123456789abcdef") == "["
 
 
-def test_ctrl_c_while_the_key_is_made(server):
+@pytest.fixture
+def ctrl_c():
+    """Sends the process a Ctrl-C. A shell has what it runs in the background ignore that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: _thread.interrupt_main()
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_while_the_key_is_made(server, ctrl_c):
     def interrupt(method):
         if method == "POST":
             time.sleep(0.2)
-            import _thread
-
-            _thread.interrupt_main()
+            ctrl_c()
             time.sleep(0.3)
 
     server.before = interrupt
