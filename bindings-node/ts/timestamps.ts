@@ -6,11 +6,15 @@ import { native } from './runtime.js';
  * Reads a timestamp as servers write it: with an offset, with `Z`, or with neither, which means UTC. A `Date` has
  * milliseconds: what is finer is cut off. A bare date is its first moment.
  *
- * @param text - The timestamp, for example `2026-11-21T22:50:49.642180`.
+ * @param text - The timestamp, for example `2026-11-21T22:50:49.642180`; a field that a server has left out has none.
+ * @returns The moment, or undefined where there is no timestamp.
  * @throws RangeError if it is none.
  * @throws TypeError if it is no string.
  */
-export function parseTimestamp(text: string): Date {
+export function parseTimestamp(text: string): Date;
+export function parseTimestamp(text: string | null | undefined): Date | undefined;
+export function parseTimestamp(text: string | null | undefined): Date | undefined {
+  if (text == null) return undefined;
   if (typeof text !== 'string') throw new TypeError(`text must be a string, not ${kindOf(text)}`);
   const milliseconds = native.parseTimestamp(text);
   if (milliseconds === null) throw new RangeError(`not a timestamp: ${JSON.stringify(text.slice(0, 60))}`);

@@ -270,8 +270,8 @@ class BaseClient(_Generic[AnyToken]):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            f"{type(self).__name__} cannot be pickled: it holds connections and a secret. "
-            "Make a client where it is used."
+            f"{type(self).__name__} cannot be pickled or copied: it holds connections and a secret. "
+            "Make a client where it is used, or one that differs with `with_options`."
         )
 
 

@@ -286,7 +286,7 @@ class TemporaryKey:
         return f"{type(self).__name__}({shown})"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(f"{type(self).__name__} cannot be pickled: it holds a secret. Hand on its `token`.")
+        raise TypeError(f"{type(self).__name__} cannot be pickled or copied: it holds a secret. Hand on its `token`.")
 
 
 class TemporaryApiKey(TemporaryKey):

@@ -63,7 +63,7 @@ class Stream(_native.Stream):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            f"{type(self).__name__} cannot be pickled: it holds a connection. Hand on what it was made "
+            f"{type(self).__name__} cannot be pickled or copied: it holds a connection. Hand on what it was made "
             "from, and make one where it is used."
         )
 

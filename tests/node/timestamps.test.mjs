@@ -44,9 +44,15 @@ describe('parseTimestamp', () => {
         message: `not a timestamp: "${text}"`,
       });
     }
-    for (const value of [5, null, undefined, new Date()]) {
+    for (const value of [5, {}, new Date()]) {
       assert.throws(() => parseTimestamp(value), /^TypeError: text must be a string/);
     }
+  });
+
+  it('gives nothing for a field without a value', () => {
+    const run = { id: 1, ended_at: null };
+    assert.equal(parseTimestamp(run.ended_at), undefined);
+    assert.equal(parseTimestamp(run.started_at), undefined);
   });
 });
 

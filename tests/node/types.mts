@@ -246,6 +246,9 @@ export async function accepted(signal: AbortSignal): Promise<void> {
   await client.queryAudit({ start_date: '2026-02-01', limit: 50, resource_type: 'api_key' }, { signal });
   await client.queryAudit({ start_date: new Date(), end_date: '2026-02-01' });
   await client.getRunTimeline(1, { since: parseTimestamp('2026-02-01') });
+  const run = await client.getRun(1);
+  expectTypeOf(parseTimestamp('2026-02-01')).toEqualTypeOf<Date>();
+  expectTypeOf(parseTimestamp(run.ended_at)).toEqualTypeOf<Date | undefined>();
   await new EventStream(client).pollEvents(1, new Date());
   await client.createApiKey('ci', 'operator', { expiresDays: 30, scopes: ['read'] as const });
   const created = await client.createApiKey('ci');
