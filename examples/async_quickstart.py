@@ -13,7 +13,7 @@ BASE_URL = os.environ.get("LOKI_BASE_URL", "http://localhost:57374")
 TOKEN = os.environ.get("LOKI_API_TOKEN")
 
 
-async def main():
+async def main() -> None:
     async with AsyncAutonomiClient(base_url=BASE_URL, token=TOKEN) as client:
         status, projects = await asyncio.gather(client.get_status(), client.list_projects())
         print(f"API version: {status.get('version')} ({status.get('status')})")
