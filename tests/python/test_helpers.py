@@ -8,17 +8,16 @@ import pickle
 import threading
 import time
 import traceback
-from datetime import datetime, timezone
 from unittest.mock import MagicMock, Mock
 
 import pytest
 
+from keys_support import hours_until, key_ids, sent, works
 from loki_mode_sdk import (
     APIConnectionError,
     APITimeoutError,
     AsyncAutonomiClient,
     AsyncLokiClient,
-    AuthenticationError,
     AutonomiClient,
     ConfigError,
     ConflictError,
@@ -40,28 +39,6 @@ ROTATED = {"new_key": {"id": "new"}, "old_key_id": "old", "token": "loki_new"}
 def key(client, request):
     """A key of this test's own."""
     return client.create_api_key(f"{request.node.name} {time.time_ns()}".replace("/", " "))
-
-
-def works(client, token):
-    with client.with_options(token=token) as other:
-        try:
-            other.list_api_keys()
-        except AuthenticationError:
-            return False
-        return True
-
-
-def key_ids(client):
-    return [key.id for key in client.list_api_keys()]
-
-
-def hours_until(moment):
-    left = datetime.fromisoformat(moment.replace("Z", "+00:00")) - datetime.now(timezone.utc)
-    return left.total_seconds() / 3600
-
-
-def sent(fault_server):
-    return [f"{seen['method']} {seen['path']}" for seen in fault_server.recorded()["requests"]]
 
 
 def run_at(status):

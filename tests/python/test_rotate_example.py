@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from loki_mode_sdk import AuthenticationError
+from keys_support import works
 from servers import ROOT
 
 
@@ -32,15 +32,6 @@ def rotate(control_plane, tmp_path):
         )
 
     return rotate
-
-
-def works(client, token):
-    with client.with_options(token=token) as other:
-        try:
-            other.list_api_keys()
-        except AuthenticationError:
-            return False
-        return True
 
 
 @pytest.mark.parametrize("delete", [False, True])

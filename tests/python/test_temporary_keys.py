@@ -11,16 +11,15 @@ import threading
 import time
 import warnings
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from keys_support import hours_until, key_ids, sent, works
 from loki_mode_sdk import (
     APIConnectionError,
     APITimeoutError,
     AsyncAutonomiClient,
-    AuthenticationError,
     AutonomiClient,
     ConfigError,
     DecodeError,
@@ -34,28 +33,6 @@ from loki_mode_sdk import (
 def client(control_plane):
     with AutonomiClient(control_plane.base_url, control_plane.TOKEN) as client:
         yield client
-
-
-def works(client, token):
-    with client.with_options(token=token) as other:
-        try:
-            other.list_api_keys()
-        except AuthenticationError:
-            return False
-        return True
-
-
-def key_ids(client):
-    return [key.id for key in client.list_api_keys()]
-
-
-def hours_until(moment):
-    left = datetime.fromisoformat(moment.replace("Z", "+00:00")) - datetime.now(timezone.utc)
-    return left.total_seconds() / 3600
-
-
-def sent(fault_server):
-    return [f"{seen['method']} {seen['path']}" for seen in fault_server.recorded()["requests"]]
 
 
 def test_a_temporary_key_is_deleted_at_the_end(client, request):
