@@ -3,8 +3,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::mem;
-use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,13 +27,6 @@ pub(super) struct Agents {
     idle: Mutex<VecDeque<(Instant, Agent)>>,
 }
 
-/// An agent that somebody uses; given back when dropped.
-pub(super) struct Lent<'a> {
-    agents: &'a Agents,
-    /// There until it is given back.
-    agent: Option<Agent>,
-}
-
 impl Agents {
     /// Opens nothing yet, and keeps at most so many connections that nobody uses.
     pub(super) fn new(
@@ -48,12 +39,14 @@ impl Agents {
         Agents { config, dialer, resolver, observer, most, idle: Mutex::default() }
     }
 
-    /// The agent that was used last, since servers close those that wait; a new one if all are in use.
-    pub(super) fn lend(&self) -> Lent<'_> {
-        let mut idle = self.lock();
-        let agent = idle.pop_back().map(|(_, agent)| agent);
-        drop(idle);
-        Lent { agents: self, agent: Some(agent.unwrap_or_else(|| self.fresh())) }
+    /// Does something with the agent that was used last, since servers close those that wait; with a new one if all are
+    /// in use.
+    pub(super) fn with<R>(&self, work: impl FnOnce(&Agent) -> R) -> R {
+        let idle = self.lock().pop_back();
+        let agent = idle.map_or_else(|| self.fresh(), |(_, agent)| agent);
+        let outcome = work(&agent);
+        self.take_back(agent);
+        outcome
     }
 
     fn fresh(&self) -> Agent {
@@ -76,25 +69,6 @@ impl Agents {
     fn lock(&self) -> MutexGuard<'_, VecDeque<(Instant, Agent)>> {
         // Nothing that can panic happens between two states that make sense.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Deref for Lent<'_> {
-    type Target = Agent;
-
-    fn deref(&self) -> &Agent {
-        match &self.agent {
-            Some(agent) => agent,
-            None => unreachable!("it is given back when nobody can ask any more"),
-        }
-    }
-}
-
-impl Drop for Lent<'_> {
-    fn drop(&mut self) {
-        if let Some(agent) = mem::take(&mut self.agent) {
-            self.agents.take_back(agent);
-        }
     }
 }
 

@@ -23,6 +23,7 @@ use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
 
+use ureq::Agent;
 use ureq::http::uri::InvalidUri;
 use ureq::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 
@@ -97,7 +98,10 @@ impl Http {
         let connections = self.connections();
         let Connections { agents, places } = &**connections;
         let _place = places.take(attempt).map_err(|_| Broken::Stopped)?;
-        let agent = agents.lend();
+        agents.with(|agent| self.exchange_by(agent, wire, attempt))
+    }
+
+    fn exchange_by(&self, agent: &Agent, wire: &Wire<'_>, attempt: &Attempt<'_>) -> Result<Received, Broken> {
         let response = match wire.body {
             Some(body) => agent.run(self.request(wire, body)?),
             None => agent.run(self.request(wire, ())?),

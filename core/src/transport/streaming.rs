@@ -36,8 +36,9 @@ impl Http {
     pub(crate) fn open(&self, wire: &Wire<'_>, limits: &Limits<'_>) -> Result<Opened, Failure> {
         let attempt = Attempt::new(limits, self.setup.connect_timeout, false, wire.longest_line());
         let (parts, body) = self.attempt(&attempt, || {
+            let request = self.request(wire, ())?;
             let response =
-                self.connections().agents.lend().run(self.request(wire, ())?).map_err(Broken::Http)?;
+                self.connections().agents.with(|agent| agent.run(request)).map_err(Broken::Http)?;
             let (parts, body) = response.into_parts();
             self.check_proxy(parts.status, &attempt)?;
             Ok((parts, body.into_reader()))
