@@ -25,6 +25,8 @@ describe('a temporary key that is lost', () => {
   let asked;
   /** What becomes of the answer about a new key, given the response and a function that answers. */
   let fate;
+  /** What the server waits for before it lists the keys. */
+  let listing;
   const told = [];
 
   before(async () => {
@@ -36,7 +38,10 @@ describe('a temporary key that is lost', () => {
         response.writeHead(status, { 'content-type': 'application/json' });
         response.end(data === undefined ? undefined : JSON.stringify(data));
       };
-      if (request.method === 'GET') return answer(200, [...keys.values()]);
+      if (request.method === 'GET') {
+        await listing;
+        return answer(200, [...keys.values()]);
+      }
       if (request.method === 'DELETE') {
         const existed = keys.delete(request.url.split('/').at(-1));
         return existed ? answer(204) : answer(404, { detail: 'no such key' });
@@ -62,6 +67,7 @@ describe('a temporary key that is lost', () => {
     keys = new Map([[OTHERS.id, OTHERS]]);
     asked = [];
     told.length = 0;
+    listing = undefined;
   });
 
   after(() => {
@@ -92,12 +98,18 @@ describe('a temporary key that is lost', () => {
 
   it('is deleted when its signal is aborted, which does not wait for that', async () => {
     fate = ({ make }) => make();
+    let list;
+    listing = new Promise((resolve) => {
+      list = resolve;
+    });
     const controller = new AbortController();
     const outcome = client.temporaryApiKey('nightly', 'viewer', { signal: controller.signal });
     await until(() => keys.size === 2);
     const reason = new Error('enough');
     controller.abort(reason);
     await assert.rejects(outcome, (error) => error === reason);
+    assert.equal(keys.size, 2);
+    list();
     await until(() => keys.size === 1);
     assert.deepEqual([...keys.values()], [OTHERS]);
   });
