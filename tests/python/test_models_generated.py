@@ -9,7 +9,7 @@ import re
 import sys
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loki_mode_sdk.generated import models
@@ -18,10 +18,6 @@ from test_decoding import SCALARS, TEXT, VALUES, identical
 
 SCHEMAS = json.loads((ROOT / "openapi.json").read_text("utf-8"))["components"]["schemas"]
 CLASSES = {name: getattr(models, name) for name in models.__all__}
-# Objects are drawn field by field, which takes a while where they are nested.
-CALM = settings(
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None, max_examples=60
-)
 WORDS = {
     "integer": st.integers(),
     "number": st.floats(allow_nan=False, allow_infinity=False) | st.integers(),
@@ -70,7 +66,6 @@ def same(found: object, sent: object) -> bool:
     return identical(found, sent)
 
 
-@CALM
 @given(INSTANCES)
 def test_nothing_is_lost_on_any_way(drawn):
     cls, sent = drawn
@@ -87,7 +82,6 @@ def test_nothing_is_lost_on_any_way(drawn):
         assert repr(again) == repr(instance)
 
 
-@CALM
 @given(INSTANCES)
 def test_known_fields_come_first_and_unknown_ones_in_their_order(drawn):
     cls, sent = drawn
@@ -96,7 +90,6 @@ def test_known_fields_come_first_and_unknown_ones_in_their_order(drawn):
     assert list(cls.from_dict(sent).to_dict()) == known + unknown
 
 
-@CALM
 @given(INSTANCES, st.data())
 def test_one_value_more_makes_a_difference(drawn, data):
     cls, sent = drawn
@@ -108,7 +101,6 @@ def test_one_value_more_makes_a_difference(drawn, data):
     assert other.to_dict()["y"] == value
 
 
-@CALM
 @given(INSTANCES)
 def test_constructor_match_args_and_attributes_agree(drawn):
     cls, sent = drawn
@@ -134,7 +126,6 @@ def misfits(schema: dict) -> list[object]:
     return [WRONG[kind] for kind in kinds if kind != "null"]
 
 
-@CALM
 @given(INSTANCES, st.data())
 def test_a_value_of_the_wrong_type_is_named_with_its_place(drawn, data):
     cls, sent = drawn
@@ -146,7 +137,6 @@ def test_a_value_of_the_wrong_type_is_named_with_its_place(drawn, data):
         cls.from_dict({**sent, key: wrong})
 
 
-@CALM
 @given(INSTANCES, st.data())
 def test_what_is_missing_is_named(drawn, data):
     cls, sent = drawn
@@ -159,7 +149,6 @@ def test_what_is_missing_is_named(drawn, data):
             cls.from_dict(less)
 
 
-@CALM
 @given(INSTANCES, st.sampled_from(["token", "apiKey", "API_KEY", "client_secret", "db_password", "salt", "hash"]))
 def test_repr_is_short_and_shows_no_secret(drawn, key):
     cls, sent = drawn

@@ -16,6 +16,7 @@ import crowd  # noqa: E402
 import deadlines  # noqa: E402
 import follow  # noqa: E402
 import memory  # noqa: E402
+import properties  # noqa: E402
 import stale  # noqa: E402
 import writes  # noqa: E402
 
@@ -36,6 +37,7 @@ PARTS = {
     "writes, Node": lambda: node("writes"),
     "crowd": crowd.run,
     "crowd, Node": lambda: node("crowd"),
+    "properties": properties.run,
     "follow": follow.run,
     "memory": memory.run,
     "memory, Node": lambda: node("memory"),

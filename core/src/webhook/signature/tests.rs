@@ -128,6 +128,34 @@ fn messages_hold_neither_secrets_nor_signatures() {
     }
 }
 
+/// Every character of the header, changed into every other one.
+#[test]
+fn any_changed_character_of_the_signature_is_noticed() {
+    let key = secret("a");
+    for scheme in SCHEMES {
+        let headers = sign(BODY, &key, scheme, stamp());
+        let signature = &headers.last().unwrap().1;
+        let digits = signature.strip_prefix("sha256=").unwrap_or(signature);
+        for (place, before) in signature.bytes().enumerate() {
+            for after in (0..128_u8).filter(|after| *after != before) {
+                let mut changed = signature.clone().into_bytes();
+                changed[place] = after;
+                let changed = String::from_utf8(changed).unwrap();
+                // It stays the same signature in two ways: a digit may be in the other case, and the digits may stand by
+                // themselves, here after something else in a list.
+                let listed = scheme == Scheme::GitHub && changed.split([',', ' ']).any(|one| one == digits);
+                let same = scheme != Scheme::Standard && before.eq_ignore_ascii_case(&after);
+                let mut headers = headers.clone();
+                headers.last_mut().unwrap().1.clone_from(&changed);
+                let verified =
+                    verify(BODY, &headers.into_iter().collect(), std::slice::from_ref(&key), window(0.0));
+                let in_other_case = same && signature.len() - digits.len() <= place;
+                assert_eq!(verified.is_ok(), listed || in_other_case, "{changed:?}");
+            }
+        }
+    }
+}
+
 fn scheme() -> impl Strategy<Value = Scheme> {
     prop_oneof![Just(Scheme::Loki), Just(Scheme::Standard), Just(Scheme::GitHub)]
 }
@@ -163,28 +191,6 @@ proptest! {
         let place = place.index(body.len());
         body[place] ^= 1 << bit;
         prop_assert_eq!(reason(verify(&body, &headers, &[secret], window(0.0))), Some(Reason::BadSignature));
-    }
-
-    /// Of the header: another digit, letter or sign in its place, which is another signature or none.
-    #[test]
-    fn any_changed_character_of_the_signature_is_noticed(
-        key in key(),
-        place in any::<prop::sample::Index>(),
-        by in 1..128_u8,
-        scheme in scheme(),
-    ) {
-        let secret = Secret::from_bytes(&key).unwrap();
-        let mut headers = sign(BODY, &secret, scheme, stamp());
-        let (_, value) = headers.last_mut().unwrap();
-        let place = place.index(value.len());
-        let mut bytes = value.clone().into_bytes();
-        let before = bytes[place];
-        bytes[place] ^= by;
-        // The same digit in the other case is the same signature.
-        prop_assume!(scheme == Scheme::Standard || !before.eq_ignore_ascii_case(&bytes[place]));
-        *value = String::from_utf8(bytes).unwrap();
-        let headers: Headers = headers.into_iter().collect();
-        prop_assert!(verify(BODY, &headers, &[secret], window(0.0)).is_err());
     }
 
     /// Of an id that is one: a header with nothing but blanks in it counts as left out.
