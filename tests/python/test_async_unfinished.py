@@ -172,6 +172,7 @@ def test_it_goes_on_in_another_loop_where_it_stood(client, kind, loops):
 
 
 def test_it_goes_on_after_asyncio_run_has_cancelled_a_wait(client):
+    """Dashboards have no history: what comes while nobody waits must come over the connection that there is."""
     streams, tasks = [], []
 
     async def ends_amid_a_wait():
@@ -179,18 +180,49 @@ def test_it_goes_on_after_asyncio_run_has_cancelled_a_wait(client):
         tasks.append(asyncio.ensure_future(streams[0].__anext__()))
         await asyncio.sleep(0.1)
 
-    async def goes_on():
-        # The wait has taken its connection with it, and the server remembers nothing.
-        assert (await asyncio.wait_for(streams[0].__anext__(), PATIENCE)).type == "gap"
-        assert (await asyncio.wait_for(streams[0].__anext__(), PATIENCE)).type == "connected"
+    async def change(name):
         project = (await client.list_projects())[0]
-        await client.update_project(project.id, name=project.name)
-        return (await asyncio.wait_for(streams[0].__anext__(), PATIENCE)).type
+        await client.update_project(project.id, name=name)
+
+    async def goes_on():
+        await change("b")
+        for name in ("b", "c"):
+            message = await asyncio.wait_for(streams[0].__anext__(), PATIENCE)
+            assert (message.type, message.data["name"]) == ("project_updated", name)
+            await change("c")
 
     asyncio.run(ends_amid_a_wait())
     assert tasks[0].cancelled()
-    assert asyncio.run(goes_on()) == "project_updated"
+    asyncio.run(change("a"))
+    message = asyncio.run(streams[0].__anext__())
+    assert (message.type, message.data["name"]) == ("project_updated", "a")
+    asyncio.run(goes_on())
     streams[0].close()
+
+
+def test_waits_that_are_cut_short_again_and_again_miss_no_message(client):
+    """As by `asyncio.wait_for` in a loop that does something else now and then."""
+
+    async def main():
+        project = (await client.list_projects())[0]
+        seen, waits = [], 0
+        async with client.watch() as messages:
+            assert (await messages.__anext__()).type == "connected"
+            changing = asyncio.ensure_future(change(project))
+            while len(seen) < 100:
+                waits += 1
+                with contextlib.suppress(asyncio.TimeoutError):
+                    message = await asyncio.wait_for(messages.__anext__(), 0.001)
+                    seen.append(message.data["name"])
+            await changing
+        assert seen == [f"p{n}" for n in range(100)]
+        assert waits > 100
+
+    async def change(project):
+        for n in range(100):
+            await client.update_project(project.id, name=f"p{n}")
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
 
 
 # ---- closed ----------------------------------------------------------------------------------------------------------
