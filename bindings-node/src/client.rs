@@ -163,14 +163,14 @@ fn outcome(wants: Wants, result: std::result::Result<Response, Error>) -> Outcom
         Ok(response) => {
             let payload = response.payload().map(|data| Text::new(data.to_owned()));
             Outcome {
-                result: payload.map_err(|error| Text::new(failure::to_json(&error))),
+                result: payload.map_err(|error| Text::new(failure::to_json(error))),
                 report: report::to_json(wants, Some(&response), &response.attempt_log),
             }
         }
-        Err(error) => Outcome {
-            result: Err(Text::new(failure::to_json(&error))),
-            report: report::to_json(wants, None, &error.details().attempt_log),
-        },
+        Err(error) => {
+            let report = report::to_json(wants, None, &error.details().attempt_log);
+            Outcome { result: Err(Text::new(failure::to_json(error))), report }
+        }
     }
 }
 

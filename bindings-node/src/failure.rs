@@ -1,10 +1,8 @@
 //! Errors on their way to JavaScript: structured data as JSON text, from which TypeScript makes its own classes.
 
 use loki_mode_core::webhook::Refused;
-use loki_mode_core::{Error, ErrorInfo, ErrorKind};
+use loki_mode_core::{Error, ErrorInfo, NoToken};
 use serde::Serialize;
-
-use crate::provider::NoToken;
 
 /// What `errors.ts` reads; a field that is not known is left out.
 #[derive(Default, Serialize)]
@@ -44,17 +42,9 @@ struct FieldFailure<'a> {
     message: &'a str,
 }
 
-const TOO_LATE: &str = "the token provider gave no token within the `timeout` of the call";
-
 /// The JSON text of the error of a call whose first token came too late: nothing was sent.
 pub(crate) fn token_too_late() -> String {
-    let failure = Failure {
-        class: ErrorKind::Timeout.class_name(),
-        message: TOO_LATE,
-        maybe_executed: Some(false),
-        ..Failure::default()
-    };
-    written(&failure)
+    to_json(NoToken::too_late_to_send())
 }
 
 /// A webhook that is not to be trusted, as JSON text of the same kind.
@@ -66,11 +56,12 @@ pub(crate) fn refused_to_json(refused: &Refused) -> String {
 
 /// The error as what is thrown by a function that returns at once: its message is the JSON text.
 pub(crate) fn thrown(error: Error) -> napi::Error {
-    napi::Error::from_reason(to_json(&error))
+    napi::Error::from_reason(to_json(error))
 }
 
 /// The error as JSON text.
-pub(crate) fn to_json(error: &Error) -> String {
+pub(crate) fn to_json(error: Error) -> String {
+    let error = NoToken::late_is_a_timeout(error);
     let ErrorInfo {
         kind,
         message,
@@ -85,14 +76,11 @@ pub(crate) fn to_json(error: &Error) -> String {
         errors,
         maybe_executed,
         param,
-        cause,
         ..
     } = error.details();
-    let no_token = cause.as_ref().and_then(|cause| cause.downcast_ref::<NoToken>());
-    let late = no_token.is_some_and(|problem| *problem == NoToken::Late);
     let failure = Failure {
-        class: if late { ErrorKind::Timeout.class_name() } else { kind.class_name() },
-        message: if late { TOO_LATE } else { message },
+        class: kind.class_name(),
+        message,
         status_code: *status_code,
         response_body: response_body.as_deref(),
         code: code.as_deref(),
@@ -105,10 +93,9 @@ pub(crate) fn to_json(error: &Error) -> String {
             .iter()
             .map(|field| FieldFailure { location: &field.location, message: &field.message })
             .collect(),
-        // Without an attempt there is nothing to execute.
-        maybe_executed: if late && *attempts == 0 { Some(false) } else { *maybe_executed },
-        param: param.as_deref().filter(|_| !late),
-        provider_failed: no_token.is_some_and(|problem| *problem == NoToken::Failed),
+        maybe_executed: *maybe_executed,
+        param: param.as_deref(),
+        provider_failed: NoToken::behind(&error) == Some(NoToken::Failed),
     };
     written(&failure)
 }

@@ -4,12 +4,11 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use loki_mode_core::Token;
 use loki_mode_core::waiting::{Receiver, oneshot};
+use loki_mode_core::{NoToken, Token};
 
 use crate::outbox::Message;
 use crate::runtime::Shared;
@@ -22,26 +21,6 @@ pub(crate) enum Reply {
     /// The call was cancelled meanwhile.
     Cancelled,
 }
-
-/// Why there is no token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoToken {
-    Failed,
-    Late,
-    Cancelled,
-}
-
-impl fmt::Display for NoToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            NoToken::Failed => "the token provider failed",
-            NoToken::Late => "the token provider gave no token within the time of the call",
-            NoToken::Cancelled => "the call was cancelled while it waited for a token",
-        })
-    }
-}
-
-impl std::error::Error for NoToken {}
 
 /// How long a token is waited for.
 #[derive(Clone, Copy)]

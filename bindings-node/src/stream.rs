@@ -269,7 +269,7 @@ fn outcome(Pulled { step, attempt_log }: Pulled, wants: Wants) -> Outcome {
         Ok(Step::Items(batch)) => Ok(batch.json().to_owned()),
         Ok(Step::Idle) => Ok(NO_EVENTS.to_owned()),
         Ok(Step::End) => Ok(END.to_owned()),
-        Err(error) => Err(failure::to_json(&error)),
+        Err(error) => Err(failure::to_json(error)),
     };
     let log: &[AttemptRecord] = &attempt_log;
     Outcome { result: result.map(Text::new).map_err(Text::new), report: report::to_json(wants, None, log) }

@@ -238,6 +238,11 @@ impl ErrorInfo {
             attempt_log: Vec::new(),
         }
     }
+
+    /// About a call whose time was up before anything was sent.
+    pub fn unsent(message: impl Into<String>) -> Self {
+        ErrorInfo { maybe_executed: Some(false), ..ErrorInfo::new(ErrorKind::Timeout, message) }
+    }
 }
 
 /// What a server says about one field of a request.

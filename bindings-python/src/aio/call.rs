@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use loki_mode_core::{Error, ErrorInfo, ErrorKind};
+use loki_mode_core::{Error, ErrorInfo, NoToken};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use super::loops;
 use super::progress::Progress;
-use super::token::{self, NoToken, Provider};
+use super::token::Provider;
 use crate::{arguments, errors};
 
 /// Turns what came out into what the caller gets; or the error, if the call has ended without its thread.
@@ -87,7 +87,7 @@ impl Call {
     fn start(&self, token: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = token.py();
         if token.is_none() && self.progress.left().is_zero() {
-            return Err(errors::raise(py, token::late(unsent(String::new()))));
+            return Err(errors::raise(py, NoToken::too_late_to_send()));
         }
         let token = provided(token)?;
         let start =
@@ -193,26 +193,5 @@ fn crowded(timeout: Duration) -> Error {
          `max_connections` says",
         timeout.as_secs_f64()
     );
-    unsent(message).into()
-}
-
-/// A call whose time was up before anything was sent.
-fn unsent(message: String) -> ErrorInfo {
-    ErrorInfo {
-        kind: ErrorKind::Timeout,
-        message,
-        maybe_executed: Some(false),
-        status_code: None,
-        response_body: None,
-        code: None,
-        method: None,
-        path: None,
-        attempts: 0,
-        retry_after: None,
-        required_scope: None,
-        errors: Vec::new(),
-        param: None,
-        cause: None,
-        attempt_log: Vec::new(),
-    }
+    ErrorInfo::unsent(message).into()
 }

@@ -35,7 +35,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use loki_mode_core::workers::{Placed, Pool};
-use loki_mode_core::{CallOptions, Error, Response};
+use loki_mode_core::{CallOptions, Error, NoToken, Response};
 use pyo3::exceptions::{PyRuntimeError, PySystemError};
 use pyo3::prelude::*;
 
@@ -151,7 +151,7 @@ pub(crate) fn submit<T: Outcome>(
                 record_attempts: terms.record_attempts,
                 ..CallOptions::default()
             };
-            let outcome = token::during(&on_thread, || job(&options)).map_err(token::late_is_a_timeout);
+            let outcome = token::during(&on_thread, || job(&options)).map_err(NoToken::late_is_a_timeout);
             if outcome.as_ref().is_ok_and(is_large) {
                 on_thread.mark_as_large();
             }

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use loki_mode_core::CancelToken;
+use loki_mode_core::{CancelToken, NoToken};
 use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::mailbox::Mailbox;
-use super::token::{NoToken, Provider};
+use super::token::Provider;
 use super::{Pools, Room};
 use crate::finalizing::call;
 

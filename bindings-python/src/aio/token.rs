@@ -4,37 +4,15 @@
 //! may. Its place goes to another call meanwhile, which may be one that the function waits for.
 
 use std::cell::RefCell;
-use std::fmt;
 use std::sync::Arc;
 
-use loki_mode_core::{Error, ErrorInfo, ErrorKind};
+use loki_mode_core::NoToken;
 use pyo3::prelude::*;
 
 use super::progress::Progress;
 
 /// A function that gives tokens, or what gives them when it is awaited.
 pub(crate) type Provider = Arc<Py<PyAny>>;
-
-/// Why there is no token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoToken {
-    /// The function raised something, which the coroutine has kept.
-    Failed,
-    Late,
-    Cancelled,
-}
-
-impl fmt::Display for NoToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            NoToken::Failed => "the token provider failed",
-            NoToken::Late => "the token provider gave no token within the time of the call",
-            NoToken::Cancelled => "the call was cancelled while it waited for a token",
-        })
-    }
-}
-
-impl std::error::Error for NoToken {}
 
 thread_local! {
     /// The call that this thread executes: the engine asks for a token without saying for which.
@@ -58,25 +36,4 @@ pub(super) fn during<T>(call: &Arc<Progress>, job: impl FnOnce() -> T) -> T {
 pub(crate) fn ask(provider: &Provider) -> Option<Result<String, NoToken>> {
     let call = CURRENT.with_borrow(Clone::clone)?;
     Some(call.ask(provider))
-}
-
-/// A token that did not come in time is a call that took too long.
-pub(super) fn late_is_a_timeout(error: Error) -> Error {
-    let cause = error.details().cause.as_ref().and_then(|cause| cause.downcast_ref::<NoToken>());
-    if cause != Some(&NoToken::Late) {
-        return error;
-    }
-    let info = error.info();
-    late(ErrorInfo {
-        // What an attempt before this one did is not known.
-        maybe_executed: Some(info.attempts > 0),
-        param: None,
-        cause: None,
-        ..info
-    })
-}
-
-/// The error of a call for which no token came.
-pub(super) fn late(info: ErrorInfo) -> Error {
-    ErrorInfo { kind: ErrorKind::Timeout, message: NoToken::Late.to_string(), ..info }.into()
 }
