@@ -36,7 +36,8 @@ class AsyncStream(Generic[Event]):
 
     It belongs to no event loop. An error leaves the iterator as it was: asking again goes on where
     it stands. So does a cancellation, for example by `asyncio.wait_for`: the wait ends at once,
-    and an event that has come just then is given to whoever asks next.
+    and an event that has come just then is given to whoever asks next. A request under way is ended
+    with it; the connection of a live stream stays.
 
     It is closed by `aclose` or `close`, by leaving an `async with` block, and when nothing refers
     to it any more.

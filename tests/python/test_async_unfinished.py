@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from async_support import connections_to, on_linux, until
+from live_server import LiveServer
 from loki_mode_sdk import AsyncAutonomiClient, AsyncEventStream, AutonomiClient
 from servers import ControlPlane
 
@@ -224,6 +225,24 @@ def test_waits_that_are_cut_short_again_and_again_miss_no_message(client):
             await client.update_project(project.id, name=name)
 
     asyncio.run(asyncio.wait_for(main(), PATIENCE))
+
+
+def test_waits_that_are_cut_short_keep_the_connection_of_live_events():
+    async def main(server):
+        client = AsyncAutonomiClient(server.base_url)
+        async with client.events() as events:
+            assert (await events.__anext__()).id == "evt_1"
+            assert server.came.acquire(timeout=PATIENCE)
+            for _ in range(3):
+                with pytest.raises(asyncio.TimeoutError):
+                    await asyncio.wait_for(events.__anext__(), 0.05)
+            assert not server.came.acquire(blocking=False)
+            assert not server.left.acquire(blocking=False)
+        await client.aclose()
+
+    with LiveServer() as server:
+        asyncio.run(main(server))
+        assert server.left.acquire(timeout=PATIENCE)
 
 
 # ---- closed ----------------------------------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ const LARGE: usize = 256 << 10;
 /// A stream, and those of its events that the caller has not been given yet.
 pub(super) struct Feed {
     stream: Stream,
-    /// What the server sends while there is no connection cannot be had any more.
-    has_no_history: bool,
+    /// The server speaks by itself, over a connection that stays.
+    is_live: bool,
     /// Whoever has the turn may ask the stream, and decode what it brought.
     taken: Mutex<bool>,
     given_back: Condvar,
@@ -54,10 +54,10 @@ struct State {
 }
 
 impl Feed {
-    pub(super) fn new(stream: Stream, has_no_history: bool, until: Option<Py<PyAny>>) -> Self {
+    pub(super) fn new(stream: Stream, is_live: bool, until: Option<Py<PyAny>>) -> Self {
         Feed {
             stream,
-            has_no_history,
+            is_live,
             taken: Mutex::new(false),
             given_back: Condvar::new(),
             state: Mutex::new(State { until, ..State::default() }),
@@ -108,8 +108,8 @@ impl Feed {
     /// Waits on a thread that does not enter the interpreter; false at the end. What comes is [`Feed::at_hand`]
     /// afterwards, also if nobody learns of this.
     ///
-    /// A wait that is cancelled takes its connection with it, unless the server could not be asked again for what is
-    /// missed meanwhile: then the thread listens on until something comes, or the stream is idle.
+    /// A wait that is cancelled ends the request under way. A connection over which the server speaks by itself stays: the
+    /// thread listens on until something comes, or the stream is idle. What is said meanwhile may not be had again.
     pub(super) fn wait_outside(&self, call: &CallOptions<'_>) -> Result<bool, Error> {
         self.check_process()?;
         // If it was cancelled, nobody learns what comes of it.
@@ -119,7 +119,7 @@ impl Feed {
         }
         let mut asking = self.begin_asking();
         let (ends, record_attempts) = (call.cancel.clone(), call.record_attempts);
-        let cancel = if self.has_no_history { None } else { ends.clone() };
+        let cancel = if self.is_live { None } else { ends.clone() };
         let asked = StreamCall { cancel, interrupted: None, record_attempts };
         loop {
             if let Some(more) = asking.ask(&asked)? {

@@ -67,7 +67,7 @@ impl Stream {
         let stream = opened.map_err(|error| errors::raise(py, error))?;
         let pools = Arc::clone(&client.get().pools);
         Ok(Stream {
-            feed: Arc::new(Feed::new(stream, source == "watch", until)),
+            feed: Arc::new(Feed::new(stream, matches!(source, "events" | "watch"), until)),
             pools,
             patience: engine.options().timeout,
             run_id,
