@@ -79,7 +79,10 @@ export async function rotateAndStore(
   if (!deleteOld) return maskInPrint({ token, ...known, oldKeyDeleted: false });
   try {
     if (known.oldKeyId === undefined) throw new NotFoundError('the server did not give its identifier');
-    await client.deleteApiKey(known.oldKeyId, call);
+    await client.deleteApiKey(known.oldKeyId, call).catch((error: unknown) => {
+      // That it is gone is all that is wanted: the answer of an attempt before may have been lost.
+      if (!(error instanceof NotFoundError)) throw error;
+    });
   } catch (cause) {
     const message = `the key was rotated and its new token stored, but ${old} could not be deleted: ${saidBy(cause)}. It works until ${until}, on deployed servers longer: delete it`;
     throw new KeyRotationError(message, { ...known, token, stored: true, cause });

@@ -64,8 +64,7 @@ def plain(store: Callable[[str], Any]) -> Callable[[str], None]:
     Raises:
         TypeError: It is an `async def`.
     """
-    # `inspect.CO_COROUTINE`; that module takes long to import.
-    if getattr(getattr(store, "__code__", None), "co_flags", 0) & 0x80:
+    if _is_async(store):
         raise TypeError("store must be a plain function, not an async one: AsyncAutonomiClient awaits those")
 
     def stored(token: str) -> None:
@@ -76,6 +75,19 @@ def plain(store: Callable[[str], Any]) -> Callable[[str], None]:
             raise TypeError("store returned something to be awaited: only AsyncAutonomiClient does that")
 
     return stored if callable(store) else store
+
+
+def _is_async(function: Any) -> bool:
+    """Whether it is an `async def`, also within a `functools.partial` or as the `__call__` of an object."""
+    from functools import partial
+
+    while isinstance(function, partial):
+        function = function.func
+    code = getattr(function, "__code__", None)
+    if code is None and callable(function):
+        code = getattr(type(function).__call__, "__code__", None)
+    # `inspect.CO_COROUTINE`; that module takes long to import.
+    return bool(getattr(code, "co_flags", 0) & 0x80)
 
 
 class Rotation:
@@ -100,7 +112,7 @@ class Rotation:
 
     def deleting(self) -> Step:
         """The step in which the old key is deleted."""
-        return Step(self._not_deleted)
+        return Step(self._not_deleted, self._is_gone)
 
     def rotated(self, rotated: RotatedApiKey) -> str:
         """The key was rotated; gives the new token."""
@@ -129,6 +141,10 @@ class Rotation:
             f"It works until {self._until()}, on deployed servers longer: delete it",
             stored=True,
         )
+
+    def _is_gone(self, cause: BaseException) -> bool:
+        """Whether the old key is deleted all the same: the answer of an attempt before may have been lost."""
+        return isinstance(cause, NotFoundError) and self._rotated.old_key_id is not None
 
     def done(self, deleted: bool) -> KeyRotation:
         rotated = self._rotated
@@ -166,20 +182,28 @@ def _reason(cause: BaseException) -> str:
 class Step:
     """A step of a rotation: whatever ends it, the new token is not lost."""
 
-    def __init__(self, describe: Callable[[BaseException], KeyRotationError | None]) -> None:
+    def __init__(
+        self,
+        describe: Callable[[BaseException], KeyRotationError | None],
+        is_well: Callable[[BaseException], bool] = lambda _: False,
+    ) -> None:
         self._describe = describe
+        self._is_well = is_well
 
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, _: object, cause: BaseException | None, __: object) -> None:
-        error = cause and self._describe(cause)
-        if cause is None or error is None:
-            return
+    def __exit__(self, _: object, cause: BaseException | None, __: object) -> bool:
+        if cause is None or self._is_well(cause):
+            return True
+        error = self._describe(cause)
+        if error is None:
+            return False
         if isinstance(cause, Exception):
             raise error from cause
         # Ctrl-C, the end of the process and the cancellation of a task are not to be held up; the token goes along.
         cause.__cause__ = error
+        return False
 
 
 # Seconds before each look for a key of which the answer was lost: the server may still be making it.

@@ -73,6 +73,15 @@ class WebhookEvent:
         """`timestamp` as a datetime in UTC; a ValueError if it is none."""
         return None if self.timestamp is None else _native.parse_timestamp(self.timestamp)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the body, as it came; nothing in it is shared with the event.
+
+        `parse(json.dumps(event.to_dict()))` is the way back.
+        """
+        import copy
+
+        return copy.deepcopy(self.payload)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.payload!r})"
 

@@ -321,6 +321,18 @@ describe('helpers, when the server fails', () => {
     assert.deepEqual(await sent(), ['POST /api/keys/k/rotate', 'DELETE /api/keys/old']);
   });
 
+  it('an old key that is gone is deleted: the answer of an attempt before was lost', async () => {
+    const answers = [
+      { json: rotated },
+      { faults: { read_then_close: true } },
+      { status: 404, json: { detail: 'gone' } },
+    ];
+    const sdk = client(await server.serve(answers), { maxRetries: 1 });
+    const rotation = await sdk.rotateAndStore('k', () => {}, { deleteOld: true });
+    assert.deepEqual([rotation.oldKeyDeleted, rotation.oldKeyExpiresAt], [true, undefined]);
+    assert.deepEqual((await sent()).slice(1), ['DELETE /api/keys/old', 'DELETE /api/keys/old']);
+  });
+
   it('an old key of which the id is not known is not deleted by its name', async () => {
     const sdk = client(await server.serve([{ json: { token: 'loki_new' } }]));
     await assert.rejects(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 import pickle
 import threading
@@ -331,6 +332,19 @@ def test_an_old_key_that_cannot_be_deleted_is_an_error_that_says_that_the_rest_w
     assert sent(fault_server) == ["POST /api/keys/k/rotate", "DELETE /api/keys/old"]
 
 
+def test_an_old_key_that_is_gone_is_deleted(client_of, fault_server):
+    answers = [{"json": ROTATED}, {"faults": {"read_then_close": True}}, {"status": 404, "json": {"detail": "gone"}}]
+    rotation = client_of(*answers, path_style="guide").rotate_and_store("k", lambda token: None, delete_old=True)
+    assert (rotation.old_key_deleted, rotation.old_key_expires_at) == (True, None)
+    assert sent(fault_server)[1:] == ["DELETE /api/keys/old"] * 2
+
+    async def main():
+        async with AsyncAutonomiClient(fault_server.serve(answers), path_style="guide") as client:
+            return await client.rotate_and_store("k", lambda token: None, delete_old=True)
+
+    assert asyncio.run(main()).old_key_deleted
+
+
 def test_an_old_key_of_which_the_id_is_not_known_is_not_deleted_by_its_name(client_of, fault_server):
     client = client_of({"json": {"token": "loki_new"}}, path_style="guide")
     with pytest.raises(KeyRotationError, match="did not give its identifier") as error:
@@ -347,6 +361,22 @@ def test_a_rotation_that_could_leave_no_working_key_is_refused(client_of, fault_
     for store, options in [("file.txt", {}), (print, {"delete_old": 1}), (print, {"grace_period_hours": "1"})]:
         with pytest.raises(TypeError):
             client.rotate_and_store("k", store, **options)
+    assert sent(fault_server) == []
+
+
+@pytest.mark.parametrize("kind", ["partial", "partial of a partial", "object"])
+def test_a_function_that_only_looks_plain_is_refused_before_the_key_is_rotated(client_of, fault_server, kind):
+    async def store(token, where=None):
+        raise AssertionError("nobody awaits it")
+
+    class Vault:
+        async def __call__(self, token):
+            raise AssertionError("nobody awaits it")
+
+    partial = functools.partial(store, where="vault")
+    given = {"partial": partial, "partial of a partial": functools.partial(partial), "object": Vault()}[kind]
+    with pytest.raises(TypeError, match="plain function, not an async one"):
+        client_of(path_style="guide").rotate_and_store("k", given)
     assert sent(fault_server) == []
 
 

@@ -278,6 +278,10 @@ def test_events_behave_like_values():
     assert event.payload["id"] == 12345678901234567890123
     for same in (webhooks.parse(body), pickle.loads(pickle.dumps(event)), copy.deepcopy(event), copy.copy(event)):
         assert (type(same), same, same.context) == (webhooks.ApprovalRequest, event, [1.0, "ä"])
+    assert webhooks.parse(json.dumps(event.to_dict())) == event
+    assert (event.to_dict(), type(event.to_dict()["context"][0])) == (json.loads(body), float)
+    event.to_dict()["context"].append("not the event's")
+    assert event.context == event.payload["context"] == [1.0, "ä"]
     assert event != webhooks.parse(b"{}")
     assert event != body
     assert repr(webhooks.parse(b'{"event":"x"}')) == "WebhookEvent({'event': 'x'})"
