@@ -272,17 +272,20 @@ export function errorFromNative(text: string, operation?: Operation): Error {
     class: string;
     message: string;
   };
-  const said = worded(message, operation);
+  const said = worded(message, operation, details.responseBody);
   if (name === 'TypeError') return new TypeError(said);
   if (details.param !== undefined) details.param = nameFor(camel(details.param), operation);
   return new (CLASSES[name] ?? AutonomiError)(said, details);
 }
 
-/** A message of the engine, which puts names of options, parameters and operations in backquotes, with ours. */
-export function worded(message: string, operation?: Operation): string {
-  return message.replace(
-    /`([a-z]+(?:_[a-z]+)+)`/g,
-    (_, name: string) => `\`${nameFor(camel(name), operation)}\``,
+/**
+ * A message of the engine, which puts names of options, parameters and operations in backquotes, with ours.
+ *
+ * @param body - What the server sent: the message may quote it, and what the server has in backquotes are not our names.
+ */
+export function worded(message: string, operation?: Operation, body = ''): string {
+  return message.replace(/`([a-z]+(?:_[a-z]+)+)`/g, (quoted, name: string) =>
+    body.includes(quoted) ? quoted : `\`${nameFor(camel(name), operation)}\``,
   );
 }
 

@@ -246,6 +246,19 @@ describe('errors', () => {
     for (const { reason } of outcomes) assert.match(reason.stack, /at (async )?theCaller .*calls\.test\.mjs/);
   });
 
+  it('leave names in what the server says as they are, and put those of ours as we write them', async () => {
+    const detail = 'the field `tenant_id` must be set, see `some_page`';
+    const sdk = client(await server.serve([{ status: 409, json: { detail } }]));
+    await assert.rejects(sdk.createProject('a'), (error) => {
+      assert.ok(error.message.endsWith(`409 ${detail}`), error.message);
+      return true;
+    });
+    const page = await server.serve([
+      { status: 200, text: '<html>`base_path`</html>', headers: { 'content-type': 'text/html' } },
+    ]);
+    await assert.rejects(client(page, { maxRetries: 0 }).getProject(7), /`baseUrl`/);
+  });
+
   it('list what is known and nothing else when they are printed', async () => {
     const baseUrl = await server.serve([{ status: 404, json: { detail: 'Project not found' } }]);
     const error = await client(baseUrl)
