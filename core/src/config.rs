@@ -149,10 +149,9 @@ pub fn timeout_from_seconds(param: &str, seconds: f64) -> Result<Duration, Error
         // Beyond 30 years the clock arithmetic would overflow on some platforms, and nobody waits that long.
         return Ok(Duration::from_secs_f64(seconds.clamp(0.001, 1e9)));
     }
-    Err(Error::config(
-        param,
-        format!("`{param}` must be a finite number of seconds above zero, not {seconds}"),
-    ))
+    // Where there may be no end to a wait, infinity is read before.
+    let number = if seconds == f64::INFINITY { "a finite number" } else { "a number" };
+    Err(Error::config(param, format!("`{param}` must be {number} of seconds above zero, not {seconds}")))
 }
 
 impl Options {

@@ -123,6 +123,8 @@ def test_a_call_has_an_end(client_of):
     for call in (client.get_status, client.iter_runs):
         with pytest.raises(ConfigError, match="`timeout` must be a finite number of seconds above zero, not inf"):
             call(timeout=math.inf)
+    with pytest.raises(ConfigError, match="`timeout` must be a number of seconds above zero, not 0"):
+        client.wait_for_run(1, timeout=0)
 
 
 def run_events(client, run):

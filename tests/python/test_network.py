@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from loki_mode_sdk import APIConnectionError, AutonomiClient
+from loki_mode_sdk import APIConnectionError, AutonomiClient, ConfigError
 
 OK = {"json": {"ok": True}, "repeat": 5}
 CONTROL = "http://control.test"
@@ -69,6 +69,16 @@ def test_ca_file_is_trusted(fault_server, tmp_path):
         path.write_bytes(file.read())
     client = AutonomiClient(served["base_url"], ca_file=path, token="x")
     assert client.get_status() == {"ok": True}
+
+
+def test_a_ca_file_that_holds_something_else_is_noticed_before_it_is_needed(fault_server, tmp_path):
+    path = tmp_path / "ca.pem"
+    with open(fault_server.serve_tls([OK])["ca_file"], encoding="ascii") as file:
+        path.write_text(file.read() + "-----BEGIN CERTIFICATE-----\nbm90IG9uZQ==\n-----END CERTIFICATE-----\n")
+    for base_url in (CONTROL, "https://localhost:1"):
+        with pytest.raises(ConfigError, match="certificate 2 in it cannot be read") as caught:
+            AutonomiClient(base_url, ca_file=path)
+        assert caught.value.param == "ca_file"
 
 
 @pytest.mark.parametrize("variant", ["wrong_host", "expired", "self_signed"])

@@ -40,7 +40,7 @@ impl Trust {
     /// [`Error::Config`] naming the option whose file cannot be used.
     pub(super) fn read(options: &Options) -> Result<Self, Error> {
         let extra_roots = match &options.ca_file {
-            Some(path) => certificates("ca_file", path)?,
+            Some(path) => authorities("ca_file", path)?,
             None => Vec::new(),
         };
         let identity = match (&options.client_cert_file, &options.client_key_file) {
@@ -111,6 +111,26 @@ impl Tls {
             None => details.needs_tls().then(|| details.uri.host().unwrap_or_default()),
         }
     }
+}
+
+/// The certificates in a PEM file, each of which can vouch for others.
+///
+/// # Errors
+/// [`Error::Config`] naming the file and `param`.
+fn authorities(param: &str, path: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let certificates = certificates(param, path)?;
+    // Otherwise it would show with the first connection, which may be much later.
+    let mut roots = RootCertStore::empty();
+    for (at, certificate) in certificates.iter().enumerate() {
+        roots.add(certificate.clone()).map_err(|error| {
+            let number = at + 1;
+            Error::config(
+                param,
+                format!("`{param}` {path}: certificate {number} in it cannot be read: {error}"),
+            )
+        })?;
+    }
+    Ok(certificates)
 }
 
 /// The certificates in a PEM file.
