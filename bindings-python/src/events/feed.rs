@@ -126,7 +126,7 @@ impl Feed {
                 return Ok(more);
             }
             if record_attempts || ends.as_ref().is_some_and(CancelToken::is_cancelled) {
-                // The caller can write them, and asks again.
+                // The caller can write the attempts, and asks again, now or later.
                 return Ok(true);
             }
         }

@@ -40,7 +40,7 @@ impl Trust {
     /// [`Error::Config`] naming the option whose file cannot be used.
     pub(super) fn read(options: &Options) -> Result<Self, Error> {
         let extra_roots = match &options.ca_file {
-            Some(path) => authorities("ca_file", path)?,
+            Some(path) => authorities(path)?,
             None => Vec::new(),
         };
         let identity = match (&options.client_cert_file, &options.client_key_file) {
@@ -113,21 +113,19 @@ impl Tls {
     }
 }
 
-/// The certificates in a PEM file, each of which can vouch for others.
+/// The certificates in the PEM file of `ca_file`, each of which can vouch for others.
 ///
 /// # Errors
-/// [`Error::Config`] naming the file and `param`.
-fn authorities(param: &str, path: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let certificates = certificates(param, path)?;
+/// [`Error::Config`] naming the file and the option.
+fn authorities(path: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let certificates = certificates("ca_file", path)?;
     // Otherwise it would show with the first connection, which may be much later.
     let mut roots = RootCertStore::empty();
     for (at, certificate) in certificates.iter().enumerate() {
         roots.add(certificate.clone()).map_err(|error| {
             let number = at + 1;
-            Error::config(
-                param,
-                format!("`{param}` {path}: certificate {number} in it cannot be read: {error}"),
-            )
+            let problem = format!("`ca_file` {path}: certificate {number} in it cannot be read: {error}");
+            Error::config("ca_file", problem)
         })?;
     }
     Ok(certificates)
